@@ -18,6 +18,7 @@ extension Notifier.State {
 extension Dispatcher {
     /// Moves the times of all groups and of their alerts by `step` ms.
     mutating func shift(by step: Int64) {
+        if step == 0 { return }
         change { group in
             group.nextFlush = group.nextFlush.addingReportingOverflow(step).partialValue
             for (fingerprint, alert) in group.alerts { group.alerts[fingerprint] = alert.shifted(by: step) }

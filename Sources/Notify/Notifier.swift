@@ -24,6 +24,8 @@ package final class Notifier: AlertSink {
     /// The time for which a resolved alert is kept after all receivers were notified, ms.
     private static let resolvedRetention: Int64 = 300_000
     private static let maintenanceInterval: Int64 = 30_000
+    /// The most alerts that are looked up in their groups while the state is locked once.
+    private static let alertsPerLock = 256
     /// The time after which an incomplete ledger is written again, ms.
     private static let repairInterval: Int64 = 5_000
 
@@ -50,7 +52,7 @@ package final class Notifier: AlertSink {
     }
 
     let state: Mutex<State>
-    private let ledger: Ledger?
+    let ledger: Ledger?
     /// Is locked while a change is made in memory and in the ledger.
     ///
     /// So both have the same order, and a new file contains no record that is appended to it afterwards. It is locked
@@ -169,12 +171,17 @@ package final class Notifier: AlertSink {
     /// Replaces routing, receivers and conditions; the state of alerts and notifications stays.
     package func reload(_ settings: NotifierSettings) {
         let now = clock.now()
-        state.withLock { state in
-            var dispatcher = Self.dispatcher(settings, state.memory, now: now)
-            dispatcher.adopt(state.dispatcher)
-            state.dispatcher = dispatcher
-            state.settings = settings
-            state.inhibition = KeptInhibitor()
+        // No alert and no notification changes while ``order`` is locked; the state is free meanwhile.
+        order.withLock { _ in
+            let (memory, shifted) = state.withLock { ($0.memory, $0.shifted) }
+            var dispatcher = Self.dispatcher(settings, memory, now: now)
+            state.withLock { state in
+                dispatcher.shift(by: state.shift(since: shifted))
+                dispatcher.adopt(state.dispatcher)
+                state.dispatcher = dispatcher
+                state.settings = settings
+                state.inhibition = KeptInhibitor()
+            }
         }
         wake.yield()
     }
@@ -267,15 +274,27 @@ package final class Notifier: AlertSink {
     /// Updates alerts and groups with the new alerts, and records changes in the ledger.
     private func takeIn(at now: Int64) {
         let count = order.withLock { _ in
-            let records = state.withLock { state in
-                let incoming = state.incoming
-                state.incoming = []
-                return incoming.compactMap { alert in Self.take(alert, now: now, &state) }
+            let incoming = state.withLock { state in
+                defer { state.incoming = [] }
+                return state.incoming
             }
+            let records = inBatches(incoming) { state, alert in Self.take(alert, now: now, &state) }
             write(records)
             return records.count
         }
         metrics.received(count)
+    }
+
+    /// Calls `body` with each alert, and frees the state now and then.
+    private func inBatches<Element: Sendable, Result: Sendable>(
+        _ alerts: [Element], _ body: (inout State, Element) -> Result?
+    ) -> [Result] {
+        var results: [Result] = []
+        for start in stride(from: 0, to: alerts.count, by: Self.alertsPerLock) {
+            let batch = alerts.dropFirst(start).prefix(Self.alertsPerLock)
+            results += state.withLock { state in batch.compactMap { body(&state, $0) } }
+        }
+        return results
     }
 
     private static func take(_ alert: Alert, now: Int64, _ state: inout State) -> LedgerRecord? {
@@ -349,19 +368,21 @@ package final class Notifier: AlertSink {
 
     private func maintain(at now: Int64) {
         order.withLock { _ in
-            let records: [LedgerRecord]? = state.withLock { state in
+            let old: (alerts: [NotifiedAlert], silences: [String])? = state.withLock { state in
                 guard now >= state.nextMaintenance else { return nil }
                 state.nextMaintenance = now &+ Self.maintenanceInterval
                 state.memory.log.removeExpired(now: now)
-                let dispatcher = state.dispatcher
-                let alerts = state.memory.alerts.removeResolved(before: now &- Self.resolvedRetention) {
-                    !dispatcher.holds($0)
-                }
-                let silences = state.memory.silences.removeExpired(now: now)
-                return alerts.map { .alertRemoved($0) } + silences.map { .silenceRemoved($0) }
+                let alerts = state.memory.alerts.resolved(before: now &- Self.resolvedRetention)
+                return (alerts, state.memory.silences.removeExpired(now: now))
             }
-            guard let records else { return }
-            write(records)
+            guard let old else { return }
+            // The alerts stay resolved, because they are updated only while ``order`` is locked.
+            let removed = inBatches(old.alerts) { state, alert -> LedgerRecord? in
+                if state.dispatcher.holds(alert) { return nil }
+                state.memory.alerts.remove(alert.fingerprint)
+                return .alertRemoved(alert.fingerprint)
+            }
+            write(removed + old.silences.map { .silenceRemoved($0) })
             compact(at: now)
         }
     }
@@ -463,20 +484,6 @@ package final class Notifier: AlertSink {
                 return records
             }
             write(records)
-        }
-    }
-
-    private func gauges() -> NotifierMetrics.Gauges {
-        let now = clock.now()
-        let size = ledger?.size ?? 0
-        return state.withLock { state in
-            let alerts = state.memory.alerts.byFingerprint.values
-            let silences = state.memory.silences.byID.values
-            return .init(
-                firing: alerts.count { !$0.isResolved(at: now) }, resolved: alerts.count { $0.isResolved(at: now) },
-                groups: state.dispatcher.groups.count,
-                activeSilences: silences.count { $0.state(at: now) == .active },
-                pendingSilences: silences.count { $0.state(at: now) == .pending }, ledgerBytes: size)
         }
     }
 }

@@ -53,6 +53,21 @@ extension Notifier {
         }
     }
 
+    /// The values for the metrics.
+    func gauges() -> NotifierMetrics.Gauges {
+        let now = clock.now()
+        let size = ledger?.size ?? 0
+        return state.withLock { state in
+            let alerts = state.memory.alerts.byFingerprint.values
+            let silences = state.memory.silences.byID.values
+            return .init(
+                firing: alerts.count { !$0.isResolved(at: now) }, resolved: alerts.count { $0.isResolved(at: now) },
+                groups: state.dispatcher.groups.count,
+                activeSilences: silences.count { $0.state(at: now) == .active },
+                pendingSilences: silences.count { $0.state(at: now) == .pending }, ledgerBytes: size)
+        }
+    }
+
     /// All silences; those with the latest end are first.
     package func silences() -> [Silence] {
         state.withLock { Array($0.memory.silences.byID.values) }.sorted { ($0.endsAt, $0.id) > ($1.endsAt, $1.id) }

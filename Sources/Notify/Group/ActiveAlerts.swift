@@ -96,15 +96,9 @@ package struct ActiveAlerts: Sendable {
 
     mutating func remove(_ fingerprint: Fingerprint) { put(fingerprint, nil) }
 
-    /// Removes the alerts that were resolved before `horizon` and for which `isFree` is true, and returns them.
-    package mutating func removeResolved(
-        before horizon: Int64, where isFree: (NotifiedAlert) -> Bool
-    ) -> [Fingerprint] {
-        let gone = byFingerprint.values.filter {
-            $0.alert.endsAt != 0 && $0.alert.endsAt < horizon && isFree($0)
-        }
-        for alert in gone { put(alert.fingerprint, nil) }
-        return gone.map(\.fingerprint)
+    /// The alerts that were resolved before `horizon`.
+    package func resolved(before horizon: Int64) -> [NotifiedAlert] {
+        byFingerprint.values.filter { $0.alert.endsAt != 0 && $0.alert.endsAt < horizon }
     }
 
     /// The alerts by labels, for a stable order.

@@ -78,14 +78,14 @@ package struct Dispatcher: Sendable {
     /// Adds an alert to one group per route that matches it.
     ///
     /// - Parameter isWanted: Called with the group's identity, its key and its route. Returns false for a resolved
-    ///   alert, after a restart, that was never notified there.
+    ///   alert, after a restart, that was never notified there. Nil adds it to all groups.
     package mutating func insert(
-        _ alert: NotifiedAlert, now: Int64, where isWanted: (String, String, Route) -> Bool = { _, _, _ in true }
+        _ alert: NotifiedAlert, now: Int64, where isWanted: ((String, String, Route) -> Bool)? = nil
     ) {
         for route in root.match(alert.alert.labels) {
             let labels = route.groupLabels(of: alert.alert.labels)
             let id = route.groupID(labels)
-            guard isWanted(id, route.key + ":" + labels.description, route) else { continue }
+            if let isWanted, !isWanted(id, route.key + ":" + labels.description, route) { continue }
             // It is taken out, so that a group of many alerts is not copied for each of them.
             var group =
                 groups.removeValue(forKey: ExactText(id))

@@ -91,6 +91,38 @@ struct DispatcherTests {
         #expect(dispatcher.nextDeadline == nil)
     }
 
+    @Test("many alerts are all taken in, beside reloads, and are all removed after their end")
+    func manyAlerts() async throws {
+        let time = try Timeline(NotifierGroupTests.plain)
+        let (notifier, now) = (time.notifier, time.clock.now())
+        let settings = try Timeline.settings(NotifierGroupTests.plain, time.transport)
+        func counts() -> [Int] {
+            notifier.state.withLock { state in
+                [
+                    state.memory.alerts.byFingerprint.count,
+                    state.dispatcher.groups.values.reduce(0) { $0 + $1.alerts.count },
+                ]
+            }
+        }
+        func send(_ numbers: Range<Int>, endsAt: Int64 = 0) {
+            let start = endsAt == 0 ? now : 1
+            notifier.send(numbers.map { Alert(labels: Labels([("a", "\($0)")]), startsAt: start, endsAt: endsAt) })
+        }
+        let reloads = Task.detached { for _ in 0..<20 { notifier.reload(settings) } }
+        for round in 0..<5 {
+            send(round * 400..<round * 400 + 400)
+            _ = notifier.step(at: now)
+        }
+        await reloads.value
+        #expect(counts() == [2000, 2000])
+        await time.run(until: 31)
+        send(0..<2000, endsAt: time.clock.now() - 1)
+        await time.run(until: 340)
+        #expect(counts() == [2000, 0])
+        await time.run(until: 700)
+        #expect(counts() == [0, 0])
+    }
+
     @Test("the next deadline is the earliest flush of the groups that are not flushing, after any changes")
     func deadline() {
         var random = SeededRandom(seed: SeededRandom.runSeed)

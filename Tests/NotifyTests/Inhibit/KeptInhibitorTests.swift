@@ -77,7 +77,7 @@ struct KeptInhibitorTests {
                 case 0..<4: _ = alerts.update(alert, now: now, resolveTimeout: 30)
                 case 4: alerts.restore(NotifiedAlert(alert))
                 case 5: alerts.remove(Fingerprint(alert.labels))
-                case 6: _ = alerts.removeResolved(before: now - 3) { _ in true }
+                case 6: for alert in alerts.resolved(before: now - 3) { alerts.remove(alert.fingerprint) }
                 case 7: now -= Int64.random(in: 1...30, using: &random)
                 case 8:
                     (source, target) = (target, source)

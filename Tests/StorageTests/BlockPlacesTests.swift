@@ -15,34 +15,16 @@ import Testing
     private static func open(
         _ files: FaultyFileSystem, _ clock: ManualClock, openFiles: Int
     ) throws -> TimeSeriesStore {
-        var options = StoreOptions(
-            directory: "data", retentionTime: 0, blockDuration: window, outOfOrderWindow: 10_000 * day,
-            runsInBackground: false)
-        options.openFiles = openFiles
-        return try TimeSeriesStore.open(options: options, fileSystem: files, clock: clock)
+        try .open(files, clock) { ($0.outOfOrderWindow, $0.openFiles) = (10_000 * day, openFiles) }
     }
 
     /// Pushes a sample at each time; returns the times that were stored.
     private static func push(_ store: TimeSeriesStore, _ times: [Int64], series: Int = 0) throws -> [Int64] {
-        let group = store.openGroup("m")
-        var batch = SampleBatch()
-        let ref = try store.resolve(
-            TimeSeriesStoreTests.labels(["__name__": "m", "series": "\(series)"]), in: group)
-        for time in times { batch.append(ref, Double(time &* 7919 % 100_003) / 3, at: time) }
-        let refused = Set(try store.commit(batch, in: group, durability: .written).rejected.map(\.index))
-        return times.indices.filter { !refused.contains($0) }.map { times[$0] }
+        try store.push("m\(series)", at: times, refusals: nil) { Double($0 &* 7919 % 100_003) / 3 }
     }
 
     private static func stored(_ store: TimeSeriesStore, series: Int = 0) throws -> Set<Int64> {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "series", equals: "\(series)")], minTime: .min, maxTime: .max))
-        var times: Set<Int64> = []
-        var columns = SampleColumns()
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            for at in 0..<columns.count { times.insert(columns.timestamps[at]) }
-        }
-        return times
+        Set(try store.stored(named: "m\(series)").times)
     }
 
     @Test(arguments: [80, 128, 256])

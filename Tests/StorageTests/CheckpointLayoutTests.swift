@@ -97,22 +97,11 @@ import Testing
             options: FormatExample.options, fileSystem: files, clock: ManualClock(now: FormatExample.middle + 20_000))
     }
 
-    private static func samples(_ store: TimeSeriesStore) throws -> Int {
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var count = 0
-        for index in 0..<set.count {
-            try set.read(index, into: &columns)
-            count += columns.count
-        }
-        return count
-    }
-
     @Test("a checkpoint that says no layout is read")
     func withoutLayout() throws {
         let store = try Self.open(try Self.directory(Self.bytes(Self.first)))
         #expect(store.leftOut.isEmpty && store.damagedRecords == 0)
-        #expect(try Self.samples(store) == 10)
+        #expect(try store.stored().times.count == 10)
         #expect(store.brokenInvariant == nil)
         try store.close()
     }
@@ -153,13 +142,13 @@ import Testing
         // The others of the 10 are in the block, and in a file of the log that was begun after the checkpoint.
         let store = try Self.open(files)
         #expect(store.damagedRecords == 1 && store.brokenHead == nil)
-        let count = try Self.samples(store)
+        let count = try store.stored().times.count
         #expect(count == 7)
         #expect(try files.list("data").contains("checkpoint.damaged"))
         try store.close()
         let again = try Self.open(files)
         #expect(again.damagedRecords == 0)
-        let later = try Self.samples(again)
+        let later = try again.stored().times.count
         #expect(later == 7)
         try again.close()
     }
@@ -168,7 +157,7 @@ import Testing
     func ownLayout() throws {
         let store = try Self.open(try Self.directory(try Self.checkpoint(layout: SeriesState.layout)))
         #expect(store.damagedRecords == 0)
-        #expect(try Self.samples(store) == 10)
+        #expect(try store.stored().times.count == 10)
         try store.close()
     }
 }

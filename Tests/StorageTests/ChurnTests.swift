@@ -51,13 +51,11 @@ import Testing
         #expect(Set(anew.map(\.raw)).isDisjoint(with: gone.map(\.raw)))
         #expect(try commit(anew, 122, left).appended == 300)
         for life in 0..<2 {
-            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-            #expect(set.count == 610)
-            var columns = SampleColumns()
-            for i in 0..<set.count {
-                try set.read(i, into: &columns)
-                let name = set.labels(i)["__name__"]
-                #expect(columns.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
+            let found = try store.stored()
+            #expect(found.count == 610)
+            for series in found {
+                let name = series.labels["__name__"]
+                #expect(series.times.count == (name == "lives" ? 120 : name == "gone" ? 4 : 3), "life \(life)")
             }
             #expect(store.brokenInvariant == nil, "life \(life)")
             if life == 0 { store.abandon() }

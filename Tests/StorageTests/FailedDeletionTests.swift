@@ -12,23 +12,15 @@ import Testing
     private static let matchers = [Matcher(name: "s", equals: "1")]
 
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_700_004_000_000))
+        try .open(files, now: 1_700_004_000_000) { $0.blockDuration = 600_000 }
     }
 
     /// A store with a block that was moved to `elsewhere`, other blocks, and sealed chunks in the head.
     private static func specimen(isOneClosed: Bool) throws -> (files: FaultyFileSystem, closed: String) {
         let files = FaultyFileSystem()
         let store = try open(files)
-        let group = store.openGroup("g")
         for step in 0..<2700 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-            for s in 0..<2 {
-                let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"])
-                batch.append(try store.resolve(labels, in: group), Double(step % 97) + 0.5)
-            }
-            _ = try store.commit(batch, in: group, durability: .written)
+            try store.push(series: 2, at: start + Int64(step) * 1000) { _ in Double(step % 97) + 0.5 }
             if step % 800 == 799 { store.runMaintenance() }
         }
         try #require(store.blocks.count >= 2 && store.head.windows().count >= 1)
@@ -41,14 +33,7 @@ import Testing
 
     /// The times of the series that is deleted.
     private static func times(_ store: TimeSeriesStore) throws -> Set<Int64> {
-        let set = try store.select(SelectRequest(matchers: matchers, minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var result: Set<Int64> = []
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            for k in 0..<columns.count { result.insert(columns.timestamps[k]) }
-        }
-        return result
+        Set(try store.stored(Matcher(name: "s", equals: "1")).times)
     }
 
     /// Opens the store after a kill or a power cut, with the block that was moved away.

@@ -11,33 +11,13 @@ import Testing
     private let start: Int64 = 1_700_000_000_000
 
     private func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, walSyncInterval: 0, blockDuration: 600_000,
-                walSegmentSize: 1 << 12,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start))
+        try .open(files, now: start) {
+            ($0.walSyncInterval, $0.blockDuration, $0.walSegmentSize) = (0, 600_000, 1 << 12)
+        }
     }
 
     private func push(_ store: TimeSeriesStore, _ step: Int) throws {
-        let group = store.openGroup("g")
-        var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-        for s in 0..<5 {
-            var builder = LabelsBuilder()
-            builder.set("__name__", "m")
-            builder.set("s", "\(s)")
-            batch.append(try store.resolve(builder.labels(), in: group), Double(step * 7 + s) * 1.1)
-        }
-        _ = try store.commit(batch, in: group, durability: .synced)
-    }
-
-    private func times(_ store: TimeSeriesStore) throws -> [Set<Int64>] {
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        return try (0..<set.count).map { index in
-            try set.read(index, into: &columns)
-            return Set((0..<columns.count).map { columns.timestamps[$0] })
-        }
+        try store.push(series: 5, at: start + Int64(step) * 1000, durability: .synced) { Double(step * 7 + $0) * 1.1 }
     }
 
     @Test func `a push whose sync failed is not acknowledged when it is sent again before it is on the disk`() throws {
@@ -55,7 +35,7 @@ import Testing
         #expect(store.unhealthyReason == nil)
         try push(store, 5)
         let after = try open(files.afterPowerCut(.dropped))
-        #expect(try times(after).allSatisfy { $0.count == 6 })
+        #expect(try after.stored().allSatisfy { $0.times.count == 6 })
         #expect(after.damagedRecords == 0)
     }
 
@@ -80,10 +60,10 @@ import Testing
             if step % 60 == 59 { store.runMaintenance() }
             if step % 100 == 99 {
                 let after = try open(files.afterPowerCut(.dropped))
-                let found = try times(after)
+                let found = try after.stored()
                 #expect(found.count == 5)
                 for series in found {
-                    #expect(acknowledged.isSubset(of: series), "seed \(seed), step \(step)")
+                    #expect(acknowledged.isSubset(of: series.times), "seed \(seed), step \(step)")
                 }
                 after.abandon()
             }
@@ -91,6 +71,6 @@ import Testing
         files.heal()
         try store.close()
         store = try open(files.afterPowerCut(.dropped))
-        #expect(try times(store).allSatisfy { acknowledged.isSubset(of: $0) }, "seed \(seed)")
+        #expect(try store.stored().allSatisfy { acknowledged.isSubset(of: $0.times) }, "seed \(seed)")
     }
 }

@@ -11,11 +11,9 @@ import Testing
     private static func store(
         _ files: FaultyFileSystem, size: Int64 = 0, blockDuration: Int64 = 600_000
     ) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, retentionSize: size, blockDuration: blockDuration,
-                walSegmentSize: 1 << 20, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
+        try .open(files, now: 1_800_000_000_000) {
+            ($0.retentionSize, $0.blockDuration, $0.walSegmentSize) = (size, blockDuration, 1 << 20)
+        }
     }
 
     private struct Feed {

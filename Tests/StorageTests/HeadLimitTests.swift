@@ -42,11 +42,7 @@ import Testing
     }
 
     private static func open(_ files: FaultyFileSystem, _ space: HeadSpace) throws -> TimeSeriesStore {
-        var options = StoreOptions(
-            directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
-        options.space = space
-        return try TimeSeriesStore.open(
-            options: options, fileSystem: files, clock: ManualClock(now: start + 10_000_000))
+        try .open(files, now: start + 10_000_000) { ($0.blockDuration, $0.space) = (600_000, space) }
     }
 
     private static func labels(_ i: Int) -> Labels {

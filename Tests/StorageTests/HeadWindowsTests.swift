@@ -15,31 +15,9 @@ import Testing
     private static func open(
         _ files: FaultyFileSystem, _ clock: any Clock, outOfOrderWindow: Int64 = 0
     ) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: window, cutDelay: 30_000,
-                outOfOrderWindow: outOfOrderWindow, runsInBackground: false),
-            fileSystem: files, clock: clock)
-    }
-
-    private static func push(_ store: TimeSeriesStore, _ times: [Int64], _ name: String = "m") throws -> CommitOutcome {
-        let group = store.openGroup(name)
-        var batch = SampleBatch()
-        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": name]), in: group)
-        for time in times { batch.append(ref, Double(time % 1009), at: time) }
-        return try store.commit(batch, in: group, durability: .written)
-    }
-
-    private static func stored(_ store: TimeSeriesStore, _ name: String = "m") throws -> Int {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
-        var count = 0
-        var columns = SampleColumns()
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            count += columns.count
+        try .open(files, clock) {
+            ($0.blockDuration, $0.cutDelay, $0.outOfOrderWindow) = (window, 30_000, outOfOrderWindow)
         }
-        return count
     }
 
     @Test(arguments: [false, true])
@@ -47,42 +25,38 @@ import Testing
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.open(files, clock, outOfOrderWindow: isLate ? 5000 * Self.window : 0)
         let ascending = (1...2000).map { Self.now - Int64($0) * Self.window }.reversed() as [Int64]
-        if isLate { _ = try Self.push(store, [Self.now]) }
+        if isLate { try store.push("m", at: [Self.now]) }
         var times = isLate ? ascending.reversed() : ascending
         var rounds = 0
         while !times.isEmpty, rounds < 10 {
-            let outcome = try Self.push(store, times)
             // Out of order, the same samples would be refused each time that they are sent.
-            #expect(outcome.rejected.allSatisfy { $0.reason == (isLate ? .tooOld : .tooManyWindows) })
+            let accepted = Set(try store.push("m", at: times, refusals: [isLate ? .tooOld : .tooManyWindows]))
             #expect(store.head.windows().count <= 768 + 1)
-            times = outcome.rejected.map { times[$0.index] }
+            times.removeAll { accepted.contains($0) }
             // Samples of the present are accepted nevertheless.
-            if isLate, !times.isEmpty {
-                let present = try Self.push(store, [Self.now + Int64(rounds)], "present")
-                #expect(present.rejected.count == 0)
-            }
+            if isLate, !times.isEmpty { try store.push("present", at: [Self.now + Int64(rounds)]) }
             store.runMaintenance()
             rounds += 1
         }
         #expect(rounds == 2000 / 768 + 1)
-        #expect(try Self.stored(store) == 2000 + (isLate ? 1 : 0))
+        #expect(try store.stored(named: "m").times.count == 2000 + (isLate ? 1 : 0))
         store.abandon()
-        #expect(try Self.stored(Self.open(files, clock)) == 2000 + (isLate ? 1 : 0))
+        #expect(try Self.open(files, clock).stored(named: "m").times.count == 2000 + (isLate ? 1 : 0))
     }
 
     @Test func `an out-of-order request is accepted later, when others have taken most windows`() throws {
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.open(files, clock, outOfOrderWindow: 5000 * Self.window)
-        _ = try Self.push(store, [Self.now])
+        try store.push("m", at: [Self.now])
         func times(_ numbers: Range<Int>) -> [Int64] { numbers.map { Self.now - Int64($0) * Self.window } }
         for start in stride(from: 1, to: 601, by: 200) {
-            #expect(try Self.push(store, times(start..<(start + 200))).rejected.count == 0)
+            try store.push("m", at: times(start..<(start + 200)))
         }
         let next = times(601..<901)
-        let outcome = try Self.push(store, next)
-        #expect(outcome.rejected.count > 100 && outcome.rejected.allSatisfy { $0.reason == .tooManyWindows })
+        let accepted = try store.push("m", at: next, refusals: [.tooManyWindows])
+        #expect(next.count - accepted.count > 100)
         store.runMaintenance()
-        #expect(try Self.push(store, next).rejected.count == 0)
+        try store.push("m", at: next)
     }
 
     @Test func `a scraped page with odd timestamps does not keep its own samples out`() throws {
@@ -100,7 +74,7 @@ import Testing
             #expect(!outcome.rejected.contains { $0.index == 2000 }, "round \(round)")
             store.runMaintenance()
         }
-        #expect(try Self.stored(store, "up") == 3)
+        #expect(try store.stored(named: "up").times.count == 3)
     }
 
     /// A clock that lets a test look at the store each time that it is read.
@@ -118,7 +92,7 @@ import Testing
     @Test func `the places of windows are free as soon as they are blocks, not when the round ends`() throws {
         let clock = WatchedClock()
         let store = try Self.open(FaultyFileSystem(), clock)
-        _ = try Self.push(store, (1...300).map { Self.now - Int64(300 - $0) * 4500 * Self.window })
+        try store.push("m", at: (1...300).map { Self.now - Int64(300 - $0) * 4500 * Self.window })
         let seen = Mutex<Set<Int>>([])
         let windows = store.head.admittedWindows
         clock.look.withLock { $0 = { seen.withLock { _ = $0.insert(windows.count) } } }
@@ -131,12 +105,12 @@ import Testing
     @Test func `many windows do not wait for others before they become blocks`() throws {
         let (files, clock) = (FaultyFileSystem(), ManualClock(now: Self.now))
         let store = try Self.open(files, clock)
-        _ = try Self.push(store, (1...500).map { Self.now - Int64(500 - $0) * Self.window })
+        try store.push("m", at: (1...500).map { Self.now - Int64(500 - $0) * Self.window })
         #expect(store.head.windows().count == 500)
         store.runMaintenance()
         #expect(store.head.windows().count < 3)
         #expect(store.head.admittedWindows.count == store.head.windows().count)
-        #expect(try Self.stored(store) == 500)
+        #expect(try store.stored(named: "m").times.count == 500)
     }
 
     @Test func `there is an end of the numbers of spill files`() throws {
@@ -154,8 +128,7 @@ import Testing
         let store = try open(files, clock)
         for part in 0..<20 {
             for name in ["a", "b"] {
-                let outcome = try push(store, (0..<100).map { now - 2_000_000 + Int64(part * 100 + $0) * 1000 }, name)
-                #expect(outcome.rejected.count == 0)
+                try store.push(name, at: (0..<100).map { now - 2_000_000 + Int64(part * 100 + $0) * 1000 })
             }
         }
         for file in store.head.spill.files { _ = try file.sync() }
@@ -179,13 +152,14 @@ import Testing
             #expect(throws: UnreadableWindows.self) { _ = try store.snapshot() }
             #expect(store.damagedRecords == 0 && store.blockSet.count == 0)
             files.heal()
-            #expect(try Self.stored(store, "a") == 2000 && Self.stored(store, "b") == 2000)
+            #expect(try store.stored(named: "a").times.count == 2000 && store.stored(named: "b").times.count == 2000)
         }
         _ = try store.snapshot()
         #expect(store.blockSet.count > 0 && store.leftOut.isEmpty)
         store.abandon()
         let again = try Self.open(files, clock)
-        #expect(try Self.stored(again, "a") == 2000 && Self.stored(again, "b") == 2000 && again.leftOut.isEmpty)
+        #expect(try again.stored(named: "a").times.count == 2000 && again.stored(named: "b").times.count == 2000)
+        #expect(again.leftOut.isEmpty)
     }
 
     @Test(arguments: [EIO, EMFILE])
@@ -211,11 +185,11 @@ import Testing
         let store = try Self.spilled(files, clock)
         files.failReads(of: ".spill", code: code)
         if code == EMFILE {
-            #expect(throws: FileError.self) { _ = try Self.stored(store, "a") }
+            #expect(throws: FileError.self) { _ = try store.stored(named: "a") }
             files.heal()
-            #expect(try Self.stored(store, "a") == 2000 && store.leftOut.isEmpty)
+            #expect(try store.stored(named: "a").times.count == 2000 && store.leftOut.isEmpty)
         } else {
-            #expect(try Self.stored(store, "a") < 2000)
+            #expect(try store.stored(named: "a").times.count < 2000)
             #expect(!store.leftOut.isEmpty)
         }
     }
@@ -232,7 +206,7 @@ import Testing
             copy.damage("data/blocks/manifest.log") { $0[at] ^= 0x10 }
             let again = try Self.open(copy, clock)
             #expect(again.damagedBlocks == ["manifest.log"], "byte \(at)")
-            #expect(try Self.stored(again, "a") == 2000)
+            #expect(try again.stored(named: "a").times.count == 2000)
             again.abandon()
         }
     }

@@ -10,24 +10,8 @@ import Testing
 @Suite struct HostilePushTests {
     private static let start: Int64 = 1_700_000_400_000
 
-    private static func open(_ files: FaultyFileSystem, window: Int64 = 0) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start + 3_600_000))
-    }
-
-    private static func times(_ store: TimeSeriesStore, _ name: String) throws -> [Int64] {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var times: [Int64] = []
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            times += (0..<columns.count).map { columns.timestamps[$0] }
-        }
-        return times
+    private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
+        try .open(files, now: start + 3_600_000) { $0.blockDuration = 600_000 }
     }
 
     // MARK: Labels
@@ -146,11 +130,11 @@ import Testing
         }
         let wanted = (0..<20).map { Self.start + Int64($0) * 15_000 }
         let before = TimeSeriesStore.histogramsLeftOut
-        #expect(try Self.times(store, "h") == wanted)
+        #expect(try store.stored(named: "h").times == wanted)
         #expect(TimeSeriesStore.histogramsLeftOut > before)
         try store.close()
         store = try Self.open(files)
-        #expect(try Self.times(store, "h") == wanted)
+        #expect(try store.stored(named: "h").times == wanted)
         // The cut writes a block without them, in bounded time and memory.
         for step in 0..<160 {
             var batch = SampleBatch(timestamp: Self.start + 600_000 + Int64(step) * 15_000)
@@ -159,7 +143,7 @@ import Testing
         }
         store.runMaintenance()
         #expect(!store.blocks.isEmpty)
-        #expect(try Self.times(store, "h") == wanted)
+        #expect(try store.stored(named: "h").times == wanted)
         store.abandon()
     }
 
@@ -272,10 +256,7 @@ import Testing
             batch.append(ref, Staleness.marker, at: Self.start + 3000)
             let outcome = try store.commit(batch, in: group, durability: .written)
             #expect(outcome.rejected.isEmpty)
-            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-            var columns = SampleColumns()
-            try set.read(0, into: &columns)
-            #expect(columns.count == stored)
+            #expect(try store.stored().map(\.times.count) == [stored])
             store.abandon()
         }
     }

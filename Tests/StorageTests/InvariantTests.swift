@@ -12,11 +12,9 @@ import Testing
 
     /// A store with open and sealed chunks, histograms, samples out of order, a block and a log.
     private static func store(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        let store = try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 600_000,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start + 10_000_000))
+        let store = try TimeSeriesStore.open(files, now: start + 10_000_000) {
+            ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 600_000)
+        }
         let group = store.openGroup("g")
         for step in 0..<100 {
             var batch = SampleBatch(timestamp: start + Int64(step) * 15_000)

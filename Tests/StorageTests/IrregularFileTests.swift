@@ -20,21 +20,13 @@ struct IrregularFileTests {
     }
 
     private func open() throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: directory + "/data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 256,
-                runsInBackground: false),
-            fileSystem: files, clock: clock)
+        try .open(files, clock) {
+            ($0.directory, $0.blockDuration, $0.walSegmentSize) = (directory + "/data", 600_000, 256)
+        }
     }
 
     private func commit(_ store: TimeSeriesStore, _ step: Int) throws {
-        let group = store.openGroup("g")
-        var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
-        for series in 0..<5 {
-            let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(series)"])
-            batch.append(try store.resolve(labels, in: group), Double(step * series) / 7)
-        }
-        _ = try store.commit(batch, in: group, durability: .written)
+        try store.push(series: 5, at: start + Int64(step) * 10_000) { Double(step * $0) / 7 }
     }
 
     /// A store with blocks, a log and spill files; the name of its first block.

@@ -13,24 +13,14 @@ import Testing
     private let clock = ManualClock(now: 1_700_004_000_000)
 
     private func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
-            fileSystem: files, clock: clock)
+        try .open(files, clock) { $0.blockDuration = 600_000 }
     }
 
     /// Two blocks at least, and a head.
     private func fill(_ files: FaultyFileSystem) throws {
         let store = try open(files)
-        let group = store.openGroup("g")
         for step in 0..<400 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
-            for s in 0..<4 {
-                var builder = LabelsBuilder()
-                builder.set("__name__", "m")
-                builder.set("s", "\(s)")
-                batch.append(try store.resolve(builder.labels(), in: group), Double(step * s))
-            }
-            _ = try store.commit(batch, in: group, durability: .written)
+            try store.push(series: 4, at: start + Int64(step) * 10_000) { Double(step * $0) }
             if step % 100 == 99 { store.runMaintenance() }
         }
         try #require(store.blocks.count >= 2)
@@ -41,28 +31,17 @@ import Testing
         samples: Int, warnings: [String]
     ) {
         let warnings = SourceWarnings()
-        let set = try store.select(
-            SelectRequest(matchers: [], minTime: from, maxTime: to, warn: { warnings.add($0) }))
-        var columns = SampleColumns()
-        var sum = 0
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            sum += columns.count
-        }
-        return (sum, warnings.texts)
+        let request = SelectRequest(matchers: [], minTime: from, maxTime: to, warn: { warnings.add($0) })
+        return (try store.stored(request).times.count, warnings.texts)
     }
 
     @Test func `a checkpoint from before the last cut lacks nothing that the cut has put into a block`() throws {
         let files = FaultyFileSystem()
         let store = try open(files)
-        let group = store.openGroup("g")
-        let labels = (0..<4).map { Labels([("__name__", "m"), ("s", "\($0)")]) }
         for step in 0..<400 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 10_000)
-            for (s, one) in labels.enumerated() {
-                batch.append(try store.resolve(one, in: group), Double(step * s) + 0.25 * Double(step % 7))
+            try store.push(series: 4, at: start + Int64(step) * 10_000) {
+                Double(step * $0) + 0.25 * Double(step % 7)
             }
-            _ = try store.commit(batch, in: group, durability: .written)
         }
         try store.checkpoint()
         let before = files.afterPowerCut(.kept)
@@ -314,12 +293,7 @@ import Testing
         restored.close()
         store = try open(files)
         #expect(store.leftOut.isEmpty)
-        let set = try store.select(SelectRequest(matchers: matchers, minTime: block.minTime, maxTime: block.maxTime))
-        var columns = SampleColumns()
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            #expect(columns.count == 0)
-        }
+        #expect(try store.stored(matchers[0], from: block.minTime, to: block.maxTime).times == [])
         store.abandon()
     }
 
@@ -347,13 +321,8 @@ import Testing
         #expect(store.blockSet.unfinishedCount == 0)
         store.abandon()
         let again = try open(files)
-        let set = try again.select(
-            SelectRequest(matchers: [Matcher(name: "s", equals: "2")], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            #expect(columns.count == 0, "blocks \(Set(again.blocks.map(\.meta.id)).subtracting(before))")
-        }
+        let blocks = Set(again.blocks.map(\.meta.id)).subtracting(before)
+        #expect(try again.stored(Matcher(name: "s", equals: "2")).times == [], "blocks \(blocks)")
         again.abandon()
     }
 
@@ -417,14 +386,8 @@ import Testing
         let files = FaultyFileSystem()
         var store = try open(files)
         func push(_ steps: Range<Int>) throws {
-            let group = store.openGroup("g")
             for step in steps {
-                var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-                for s in 0..<20 {
-                    let labels = Labels([("__name__", "m"), ("s", "\(s)")])
-                    batch.append(try store.resolve(labels, in: group), Double(step * s) * 1.37)
-                }
-                _ = try store.commit(batch, in: group, durability: .written)
+                try store.push(series: 20, at: start + Int64(step) * 1000) { Double(step * $0) * 1.37 }
             }
         }
         try push(0..<500)
@@ -449,14 +412,7 @@ import Testing
     @Test func `damage of the log is said in answers about the time of the head`() throws {
         let files = FaultyFileSystem()
         let store = try open(files)
-        let group = store.openGroup("g")
-        var builder = LabelsBuilder()
-        builder.set("__name__", "m")
-        for step in 0..<50 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-            batch.append(try store.resolve(builder.labels(), in: group), Double(step))
-            _ = try store.commit(batch, in: group, durability: .written)
-        }
+        for step in 0..<50 { try store.push("m", at: [start + Int64(step) * 1000]) }
         store.abandon()
         let segment = try #require(try files.list("data/wal").first)
         files.damage("data/wal/" + segment) { $0[$0.count / 2] ^= 0xFF }

@@ -11,11 +11,7 @@ import Testing
     private static let start: Int64 = 1_700_000_400_000
 
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 4096,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start + 6_000_000))
+        try .open(files, now: start + 6_000_000) { ($0.blockDuration, $0.walSegmentSize) = (600_000, 4096) }
     }
 
     /// Stores some samples; on a disk that takes none they stay in memory.

@@ -11,11 +11,7 @@ import Testing
     private static let start: Int64 = 1_700_000_400_000
 
     private static func open(_ files: FaultyFileSystem, now: Int64 = start + 6_000_000) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 4096,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: now))
+        try .open(files, now: now) { ($0.blockDuration, $0.walSegmentSize) = (600_000, 4096) }
     }
 
     /// A store as a kill leaves it: blocks, a checkpoint, spill files of two windows, several segments of the log.
@@ -23,13 +19,7 @@ import Testing
         let files = FaultyFileSystem()
         let store = try open(files)
         for step in 0..<280 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 15_000)
-            let group = store.openGroup("g")
-            for s in 0..<20 {
-                let labels = TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"])
-                batch.append(try store.resolve(labels, in: group), Double(step * s) / 7)
-            }
-            _ = try store.commit(batch, in: group, durability: .synced)
+            try store.push(series: 20, at: start + Int64(step) * 15_000, durability: .synced) { Double(step * $0) / 7 }
             if step == 150 { store.runMaintenance() }
             if step == 200 { try store.checkpoint() }
         }
@@ -218,23 +208,14 @@ import Testing
         let files = FaultyFileSystem()
         let start: Int64 = 1_700_000_400_000
         func open() throws -> TimeSeriesStore {
-            try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
-                    runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
-        }
-        var store = try open()
-        let group = store.openGroup("g")
-        func push(_ steps: Range<Int>, _ store: TimeSeriesStore) throws {
-            for step in steps {
-                var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-                batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
-                _ = try store.commit(batch, in: group, durability: .synced)
+            try .open(files, now: start + 7_200_000) {
+                ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 7_200_000)
             }
         }
-        try push(0..<100, store)
+        var store = try open()
+        for step in 0..<100 { try store.push("m", at: [start + Int64(step) * 1000], durability: .synced) }
         if writesBlock { _ = try store.snapshot() }
-        try push(100..<500, store)
+        for step in 100..<500 { try store.push("m", at: [start + Int64(step) * 1000], durability: .synced) }
         try store.close()
         let names = try files.list("data/spill").filter { $0.hasSuffix(".spill") }
         #expect(!names.isEmpty)
@@ -252,17 +233,11 @@ import Testing
         let files = FaultyFileSystem()
         let start: Int64 = 1_700_000_400_000
         func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-            try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
-                fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+            try .open(files, now: start + 7_200_000) { $0.blockDuration = 600_000 }
         }
         let store = try open(files)
-        let group = store.openGroup("g")
         for step in 0..<700 {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
-            _ = try store.commit(batch, in: group, durability: .written)
+            try store.push("m", at: [start + Int64(step) * 1000])
             if step == 500 { try store.checkpoint() }
         }
         let end = try #require(store.head.windows().first)
@@ -272,10 +247,7 @@ import Testing
         for _ in 0..<3 {
             let again = try open(files)
             #expect(again.leftOut.isEmpty)
-            let set = try again.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-            var columns = SampleColumns()
-            try set.read(0, into: &columns)
-            #expect(columns.count == 700)
+            #expect(try again.stored().map(\.times.count) == [700])
             again.abandon()
         }
     }
@@ -284,12 +256,8 @@ import Testing
         let files = try Self.specimen()
         let name = try #require(try files.list("data/spill").first { $0.hasSuffix(".spill") })
         files.damage("data/spill/" + name) { $0[$0.count / 2] ^= 1 }
-        let clock = ManualClock(now: Self.start + 6_000_000)
         for life in 0..<4 {
-            let store = try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 4096,
-                    runsInBackground: false), fileSystem: files, clock: clock)
+            let store = try Self.open(files)
             if life == 0 {
                 let windows = store.head.windows()
                 try store.maintenanceLock.withLock { for end in windows { try store.cutWindows([end]) } }
@@ -328,9 +296,7 @@ import Testing
             try files.remove("data/checkpoint.2.damaged")
         }
         let clock = ManualClock(now: Self.start + 6_000_000)
-        let store = try TimeSeriesStore.open(
-            options: StoreOptions(directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false),
-            fileSystem: files, clock: clock)
+        let store = try TimeSeriesStore.open(files, clock) { $0.blockDuration = 600_000 }
         #expect(store.leftOut.map(\.name) == [name])
         store.runMaintenance()
         #expect(!store.leftOut.isEmpty)
@@ -407,10 +373,7 @@ import Testing
         let files = FaultyFileSystem()
         let store = try Self.open(files)
         func push(_ step: Int) throws {
-            let group = store.openGroup("g")
-            var batch = SampleBatch(timestamp: Self.start + Int64(step) * 1000)
-            batch.append(try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m"]), in: group), Double(step))
-            _ = try store.commit(batch, in: group, durability: .whenPossible)
+            try store.push("m", at: [Self.start + Int64(step) * 1000], durability: .whenPossible)
         }
         for round in 0..<6 {
             for step in 0..<3 { try push(round * 100 + step) }

@@ -9,11 +9,9 @@ import Testing
     private static let start: Int64 = 1_700_000_400_000
 
     private static func open(_ files: FaultyFileSystem = FaultyFileSystem()) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start + 3_600_000))
+        try .open(files, now: start + 3_600_000) {
+            ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 7_200_000)
+        }
     }
 
     /// A sample as text: NaN, stale markers and histograms are compared by their bits.
@@ -76,22 +74,6 @@ import Testing
         store.abandon()
     }
 
-    /// The samples of a series, by time.
-    private static func samples(_ store: TimeSeriesStore, _ name: String) throws -> [Int64: Double] {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var samples: [Int64: Double] = [:]
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            for at in 0..<columns.count {
-                if at > 0 { #expect(columns.timestamps[at - 1] < columns.timestamps[at]) }
-                samples[columns.timestamps[at]] = columns.values[at]
-            }
-        }
-        return samples
-    }
-
     @Test func `Late samples of one push are in the head, the log, a checkpoint and a block`() throws {
         var random = SeededRandom(seed: SeededRandom.runSeed)
         let files = FaultyFileSystem()
@@ -114,7 +96,7 @@ import Testing
         #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
         func check(_ stage: String) throws {
             for (s, name) in ["a", "b"].enumerated() {
-                #expect(try Self.samples(store, name) == wanted[s], "\(stage)")
+                #expect(try store.stored(named: name).valuesByTime == wanted[s], "\(stage)")
             }
             try store.head.checkInvariants()
         }
@@ -207,7 +189,7 @@ import Testing
         #expect(outcome.appended == 500 - unknown.count)
         for (at, name) in groups.indices.flatMap({ at in (0..<3).map { (at * 3 + $0 + 2, "s\(at)_\($0)") } }) {
             let wanted = batch.refs.indices.filter { batch.refs[$0] == refs[at] }.map { Self.start + Int64($0) }
-            #expect(try Self.samples(store, name).keys.sorted() == wanted)
+            #expect(try store.stored(named: name).times == wanted)
         }
         store.abandon()
     }

@@ -12,10 +12,7 @@ import Testing
     private static func open(
         _ files: FaultyFileSystem, _ clock: ManualClock = ManualClock(now: now)
     ) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, outOfOrderWindow: 1_000_000_000, runsInBackground: false),
-            fileSystem: files, clock: clock)
+        try .open(files, clock) { $0.outOfOrderWindow = 1_000_000_000 }
     }
 
     /// Stores a value at each time, and notes in `model` those that were not refused.

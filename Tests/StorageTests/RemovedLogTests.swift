@@ -10,30 +10,11 @@ import Testing
     private static let start: Int64 = 1_700_000_000_000
 
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 1 << 20,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: start))
+        try .open(files, now: start) { ($0.blockDuration, $0.walSegmentSize) = (600_000, 1 << 20) }
     }
 
     private static func push(_ store: TimeSeriesStore, _ step: Int) throws {
-        var batch = SampleBatch(timestamp: start + Int64(step) * 1000)
-        let group = store.openGroup("g")
-        for s in 0..<3 {
-            batch.append(
-                try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"]), in: group), Double(step))
-        }
-        _ = try store.commit(batch, in: group, durability: .written)
-    }
-
-    private static func count(_ store: TimeSeriesStore) throws -> [Int] {
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        return try (0..<set.count).map { index in
-            try set.read(index, into: &columns)
-            return columns.count
-        }
+        try store.push(series: 3, at: start + Int64(step) * 1000) { _ in Double(step) }
     }
 
     private static func removeAll(_ path: String, _ files: FaultyFileSystem) throws {
@@ -75,7 +56,7 @@ import Testing
         try Self.push(store, 12)
         // As after a kill: all that was acknowledged is there.
         let after = try Self.open(files.afterPowerCut(.kept))
-        #expect(try Self.count(after) == [13, 13, 13])
+        #expect(try after.stored().map(\.times.count) == [13, 13, 13])
         #expect(after.damagedRecords == 0)
     }
 
@@ -128,7 +109,7 @@ import Testing
         #expect(store.unhealthyReason == nil)
         try Self.push(store, 8)
         let after = try Self.open(files.afterPowerCut(.kept))
-        #expect(try Self.count(after) == (what == "wal" ? [6, 6, 6] : [9, 9, 9]))
+        #expect(try after.stored().map(\.times.count) == (what == "wal" ? [6, 6, 6] : [9, 9, 9]))
     }
 
     @Test(arguments: ["wal", "blocks", "spill"])
@@ -157,6 +138,6 @@ import Testing
         #expect(store.unhealthyReason == nil)
         for step in 5..<8 { try Self.push(store, step) }
         let after = try Self.open(files.afterPowerCut(.kept))
-        #expect(try Self.count(after) == [8, 8, 8])
+        #expect(try after.stored().map(\.times.count) == [8, 8, 8])
     }
 }

@@ -38,10 +38,7 @@ import Testing
     private static func open(
         _ files: FaultyFileSystem, _ memory: Memory, now: Int64 = start
     ) throws -> TimeSeriesStore {
-        var options = StoreOptions(
-            directory: "data", retentionTime: 0, blockDuration: 600_000, runsInBackground: false)
-        options.memory = memory.request
-        return try TimeSeriesStore.open(options: options, fileSystem: files, clock: ManualClock(now: now))
+        try .open(files, now: now) { ($0.blockDuration, $0.memory) = (600_000, memory.request) }
     }
 
     private static func labels(_ i: Int) -> Labels {

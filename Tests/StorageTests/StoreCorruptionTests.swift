@@ -11,12 +11,9 @@ import Testing
 /// syncs fail, before the damage and behind it.
 @Suite struct StoreCorruptionTests {
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, walSegmentSize: 8192,
-                shortestPackedFrame: 100,
-                runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
+        try .open(files, now: 1_800_000_000_000) {
+            ($0.blockDuration, $0.walSegmentSize, $0.shortestPackedFrame) = (600_000, 8192, 100)
+        }
     }
 
     private typealias Samples = [Labels: [Int64: UInt64]]

@@ -21,12 +21,10 @@ import Testing
     static let retention: Int64 = 1_800_000
 
     static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: retention, blockDuration: 600_000, retentionWait: 0,
-                walSegmentSize: 2048,
-                shortestPackedFrame: 0, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
+        try .open(files, now: 1_800_000_000_000) {
+            ($0.retentionTime, $0.retentionWait) = (retention, 0)
+            ($0.blockDuration, $0.walSegmentSize, $0.shortestPackedFrame) = (600_000, 2048, 0)
+        }
     }
 
     /// Appends, seals, cuts, merges, deletes, retains, snapshots and checkpoints.
@@ -122,13 +120,9 @@ import Testing
         promise.maybe = []
         promise.doubtful = nil
         promise.model.series = [:]
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            for k in 0..<columns.count {
-                promise.model.series[set.labels(i), default: [:]][columns.timestamps[k]] = columns.values[k].bitPattern
-            }
+        for series in try store.stored() where !series.times.isEmpty {
+            let bits = series.values.map(\.bitPattern)
+            promise.model.series[series.labels] = Dictionary(zip(series.times, bits)) { $1 }
         }
     }
 

@@ -29,11 +29,7 @@ import Testing
         store.runMaintenance()
         #expect(store.blocks.map(\.minTime) == [start])
         #expect(store.blocks.map(\.maxTime) == [start + 18 * hour - 60_000])
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        try set.read(0, into: &columns)
-        #expect(columns.count == 1200)
-        #expect((0..<columns.count).allSatisfy { columns.values[$0] == Double($0) })
+        #expect(try store.stored().map(\.values) == [(0..<1200).map { Double($0) }])
         try store.close()
     }
 
@@ -92,10 +88,9 @@ import Testing
         let files = FaultyFileSystem()
         let start: Int64 = 1_700_000_400_000
         func open() throws -> TimeSeriesStore {
-            try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
-                    runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+            try .open(files, now: start + 7_200_000) {
+                ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 7_200_000)
+            }
         }
         var store = try open()
         let group = store.openGroup("g")
@@ -130,12 +125,7 @@ import Testing
         wanted[0].formUnion([start + 50, start + 150])
         wanted[1].insert(start + 60)
         for life in 0..<3 {
-            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-            var columns = SampleColumns()
-            for i in 0..<set.count {
-                try set.read(i, into: &columns)
-                #expect(Set((0..<columns.count).map { columns.timestamps[$0] }) == wanted[i], "life \(life)")
-            }
+            #expect(try store.stored().map { Set($0.times) } == wanted, "life \(life)")
             if life == 1 { _ = try store.snapshot() }
             store.abandon()
             store = try open()
@@ -173,13 +163,7 @@ import Testing
             isDone.store(true, ordering: .releasing)
         }
         for life in 0..<2 {
-            let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-            #expect(set.count == 20)
-            var columns = SampleColumns()
-            for i in 0..<set.count {
-                try set.read(i, into: &columns)
-                #expect(columns.count == rounds + 1, "life \(life), series \(i)")
-            }
+            #expect(try store.stored().map(\.times.count) == [Int](repeating: rounds + 1, count: 20), "life \(life)")
             store.abandon()
             if life == 0 { store = try TimeSeriesStore.open(options: options, clock: ManualClock(now: start)) }
         }
@@ -189,10 +173,9 @@ import Testing
     func `the newest sample is found wherever it is`(_ way: String) throws {
         let files = FaultyFileSystem()
         let start: Int64 = 1_700_000_400_000
-        let store = try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
-                runsInBackground: false), fileSystem: files, clock: ManualClock(now: start + 7_200_000))
+        let store = try TimeSeriesStore.open(files, now: start + 7_200_000) {
+            ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 7_200_000)
+        }
         let group = store.openGroup("g")
         func push(_ time: Int64, _ value: Double) throws {
             var batch = SampleBatch()

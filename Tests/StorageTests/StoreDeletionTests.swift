@@ -12,35 +12,18 @@ import Testing
     private static let start: Int64 = 1_700_000_400_000
 
     private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(directory: "data", retentionTime: 0, runsInBackground: false), fileSystem: files,
-            clock: ManualClock(now: 1_800_000_000_000))
+        try .open(files, now: 1_800_000_000_000)
     }
 
     private static func commit(_ store: TimeSeriesStore, _ steps: Range<Int>) throws {
-        let group = store.openGroup("g")
         for step in steps {
-            var batch = SampleBatch(timestamp: start + Int64(step) * 15_000)
-            for s in 0..<3 {
-                batch.append(
-                    try store.resolve(TimeSeriesStoreTests.labels(["__name__": "m", "s": "\(s)"]), in: group),
-                    Double(step))
-            }
-            _ = try store.commit(batch, in: group, durability: .synced)
+            try store.push(series: 3, at: start + Int64(step) * 15_000, durability: .synced) { _ in Double(step) }
         }
     }
 
-    /// Samples of the second series in the store; -1 if it cannot be read.
+    /// The number of samples of the second series in the store.
     private static func visible(_ store: TimeSeriesStore) throws -> Int {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "s", equals: "1")], minTime: .min, maxTime: start + 10 * 15_000))
-        var columns = SampleColumns()
-        var count = 0
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            count += columns.count
-        }
-        return count
+        try store.stored(Matcher(name: "s", equals: "1"), to: start + 10 * 15_000).times.count
     }
 
     /// A store in which the first samples of the second series are deleted.
@@ -96,17 +79,7 @@ import Testing
                 _ = try store.commit(batch, in: group, durability: .synced)
             }
         }
-        func count(_ name: String) throws -> Int {
-            let set = try store.select(
-                SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
-            var columns = SampleColumns()
-            var count = 0
-            for i in 0..<set.count {
-                try set.read(i, into: &columns)
-                count += columns.count
-            }
-            return count
-        }
+        func count(_ name: String) throws -> Int { try store.stored(named: name).times.count }
         try push("m", 0..<20)
         try push("ahead", 0..<80)
         try push("n", 0..<40)
@@ -137,11 +110,7 @@ import Testing
         let files = FaultyFileSystem()
         let clock = ManualClock(now: Self.start + 60 * 15_000)
         func open() throws -> TimeSeriesStore {
-            try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: 7_200_000,
-                    runsInBackground: false),
-                fileSystem: files, clock: clock)
+            try .open(files, clock) { ($0.blockDuration, $0.outOfOrderWindow) = (600_000, 7_200_000) }
         }
         var store = try open()
         /// Pushes one sample; `delay` says that it is one of the store's owner, as scrapes are.
@@ -158,26 +127,16 @@ import Testing
             let outcome = try store.commit(batch, in: group, durability: .synced)
             #expect(outcome.rejected.isEmpty && outcome.appended == 1, "\(time)")
         }
-        func times(_ request: SelectRequest) throws -> [Int64] {
-            let set = try store.select(request)
-            var columns = SampleColumns()
-            var times: [Int64] = []
-            for i in 0..<set.count {
-                try set.read(i, into: &columns)
-                times += (0..<columns.count).map { columns.timestamps[$0] }
-            }
-            return times
-        }
         let all = SelectRequest(matchers: [Matcher(name: "s", equals: "1")], minTime: .min, maxTime: .max)
         func at(_ step: Int) -> Int64 { Self.start + Int64(step) * 15_000 }
         for step in 0..<60 { try push(at(step), Double(step)) }
         // Steps 20 to 59 go.
         try store.deleteSeries([Matcher(name: "s", equals: "1")], minTime: at(20), maxTime: at(1000))
         var wanted = Set((0..<20).map { at($0) })
-        #expect(try Set(times(all)) == wanted)
+        #expect(try Set(store.stored(all).times) == wanted)
         var newest = all
         newest.newestOnly = true
-        #expect(try times(newest).max() == at(19))
+        #expect(try store.stored(newest).times.max() == at(19))
         switch way {
         case .outOfOrder: for step in [25, 45, 58] { try push(at(step) + 1, 7) }
         case .clockSetBack:
@@ -194,8 +153,8 @@ import Testing
         case .atTheNewestTime: wanted.insert(at(59))
         }
         for life in 0..<6 {
-            #expect(try times(all).sorted() == wanted.sorted(), "life \(life)")
-            #expect(try times(newest).max() == wanted.max(), "life \(life)")
+            #expect(try store.stored(all).times.sorted() == wanted.sorted(), "life \(life)")
+            #expect(try store.stored(newest).times.max() == wanted.max(), "life \(life)")
             switch life {
             case 1: try store.checkpoint()
             case 3:
@@ -204,7 +163,7 @@ import Testing
                 try push(at(400), 1)
                 wanted.insert(at(400))
                 store.runMaintenance()
-                #expect(try times(all).sorted() == wanted.sorted())
+                #expect(try store.stored(all).times.sorted() == wanted.sorted())
             default: break
             }
             if life == 2 { try store.close() } else { store.abandon() }
@@ -400,15 +359,8 @@ import Testing
     }
 
     /// The samples of each series.
-    private static func samples(_ store: TimeSeriesStore) throws -> [String: [Int64]] {
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var result: [String: [Int64]] = [:]
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            result[set.labels(i)["s"] ?? ""] = (0..<columns.count).map { columns.timestamps[$0] }
-        }
-        return result.filter { !$0.value.isEmpty }
+    private static func samples(_ store: TimeSeriesStore) throws -> [Labels: [Int64]] {
+        Dictionary(try store.stored().map { ($0.labels, $0.times) }) { $1 }.filter { !$0.value.isEmpty }
     }
 
     @Test func `A deletion in a block holds after a kill, though the checkpoint is older and the series are forgotten`()

@@ -60,11 +60,10 @@ import Testing
         }
 
         static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-            try TimeSeriesStore.open(
-                options: StoreOptions(
-                    directory: "data", retentionTime: 0, blockDuration: 600_000, outOfOrderWindow: window,
-                    walSegmentSize: 4096, shortestPackedFrame: 64, runsInBackground: false),
-                fileSystem: files, clock: ManualClock(now: 1_800_000_000_000))
+            try .open(files, now: 1_800_000_000_000) {
+                ($0.blockDuration, $0.outOfOrderWindow) = (600_000, window)
+                ($0.walSegmentSize, $0.shortestPackedFrame) = (4096, 64)
+            }
         }
 
         mutating func histogram() -> FloatHistogram {

@@ -10,32 +10,6 @@ import Testing
 @Suite struct UnnamedBlockTests {
     private static let now: Int64 = 1_700_000_400_000
 
-    private static func open(_ files: FaultyFileSystem) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(directory: "data", retentionTime: 0, runsInBackground: false),
-            fileSystem: files, clock: ManualClock(now: now))
-    }
-
-    private static func push(_ store: TimeSeriesStore, _ name: String, _ times: [Int64]) throws {
-        let group = store.openGroup("m")
-        var batch = SampleBatch()
-        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": name]), in: group)
-        for time in times { batch.append(ref, 1, at: time) }
-        #expect(try store.commit(batch, in: group, durability: .written).rejected.count == 0)
-    }
-
-    private static func stored(_ store: TimeSeriesStore, _ name: String) throws -> Int {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "__name__", equals: name)], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var count = 0
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            count += columns.count
-        }
-        return count
-    }
-
     /// What fails while a block is made or merged.
     enum Failure: Hashable, CaseIterable {
         case operation, read
@@ -46,13 +20,13 @@ import Testing
         var failed = 0
         for step in 1...(failure == .read ? 1 : 80) {
             let files = FaultyFileSystem()
-            let store = try Self.open(files)
-            try Self.push(store, "a", (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
-            try Self.push(store, "b", (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
+            let store = try TimeSeriesStore.open(files, now: Self.now)
+            try store.push("a", at: (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
+            try store.push("b", at: (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
             if isMerge {
                 _ = try store.snapshot()
                 // Samples that become a block which overlaps the first one.
-                try Self.push(store, "a", [Self.now - 19_000_500])
+                try store.push("a", at: [Self.now - 19_000_500])
             }
             files.fail(["unlink", "rmdir"])
             switch failure {
@@ -62,11 +36,11 @@ import Testing
             do { _ = try store.snapshot() } catch { failed += 1 }
             files.heal()
             try store.deleteSeries([Matcher(name: "__name__", equals: "a")], minTime: .min, maxTime: .max)
-            #expect(try Self.stored(store, "a") == 0)
+            #expect(try store.stored(named: "a").times.count == 0)
             for copy in [files.afterPowerCut(.dropped), files.afterPowerCut(.kept)] {
-                let again = try Self.open(copy)
-                #expect(try Self.stored(again, "a") == 0, "step \(step)")
-                #expect(try Self.stored(again, "b") == 50, "step \(step)")
+                let again = try TimeSeriesStore.open(copy, now: Self.now)
+                #expect(try again.stored(named: "a").times.count == 0, "step \(step)")
+                #expect(try again.stored(named: "b").times.count == 50, "step \(step)")
                 #expect(again.leftOut.isEmpty, "step \(step): \(again.leftOut)")
                 again.abandon()
             }
@@ -77,15 +51,15 @@ import Testing
     @Test func `a removal that is interrupted leaves no damaged block`() throws {
         for step in 1...8 {
             let files = FaultyFileSystem()
-            let store = try Self.open(files)
-            try Self.push(store, "a", (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
+            let store = try TimeSeriesStore.open(files, now: Self.now)
+            try store.push("a", at: (0..<50).map { Self.now - 20_000_000 + $0 * 1000 })
             // The manifest cannot be written, and the block is removed in part.
             files.failReads(of: "data/blocks/", code: EIO)
             files.inject(.stop, at: files.operations.count + 20 + step)
             _ = try? store.snapshot()
             files.heal()
-            let again = try Self.open(files.afterPowerCut(.kept))
-            #expect(try Self.stored(again, "a") == 50 && again.leftOut.isEmpty, "step \(step)")
+            let again = try TimeSeriesStore.open(files.afterPowerCut(.kept), now: Self.now)
+            #expect(try again.stored(named: "a").times.count == 50 && again.leftOut.isEmpty, "step \(step)")
         }
     }
 
@@ -94,22 +68,22 @@ import Testing
         for capacity in stride(from: 0, to: 400, by: 1) {
             let files = FaultyFileSystem()
             files.setCapacity(capacity)
-            do { try Self.open(files).abandon() } catch { refused += 1 }
+            do { try TimeSeriesStore.open(files, now: Self.now).abandon() } catch { refused += 1 }
             files.setCapacity(.max)
-            let again = try Self.open(files)
-            try Self.push(again, "a", [Self.now])
-            #expect(try Self.stored(again, "a") == 1, "\(capacity) bytes")
+            let again = try TimeSeriesStore.open(files, now: Self.now)
+            try again.push("a", at: [Self.now])
+            #expect(try again.stored(named: "a").times.count == 1, "\(capacity) bytes")
         }
         #expect(refused > 0)
         // A kill at each operation.
         for step in 1...40 {
             let files = FaultyFileSystem()
             files.inject(.stop, at: step)
-            try? Self.open(files).abandon()
+            try? TimeSeriesStore.open(files, now: Self.now).abandon()
             for aftermath in FaultyFileSystem.Aftermath.allCases {
-                let again = try Self.open(files.afterPowerCut(aftermath))
-                try Self.push(again, "a", [Self.now])
-                #expect(try Self.stored(again, "a") == 1, "step \(step)")
+                let again = try TimeSeriesStore.open(files.afterPowerCut(aftermath), now: Self.now)
+                try again.push("a", at: [Self.now])
+                #expect(try again.stored(named: "a").times.count == 1, "step \(step)")
             }
         }
     }

@@ -11,30 +11,7 @@ import Testing
     private static let start: Int64 = 1_700_000_000_000
 
     private static func open(_ files: FaultyFileSystem, _ clock: ManualClock) throws -> TimeSeriesStore {
-        try TimeSeriesStore.open(
-            options: StoreOptions(
-                directory: "data", retentionTime: 0, blockDuration: hour, runsInBackground: false),
-            fileSystem: files, clock: clock)
-    }
-
-    private static func push(_ store: TimeSeriesStore, _ name: String, in group: SeriesGroup, at time: Int64) throws {
-        var batch = SampleBatch()
-        let ref = try store.resolve(TimeSeriesStoreTests.labels(["__name__": name]), in: group)
-        batch.append(ref, Double(time), at: time)
-        let outcome = try store.commit(batch, in: group, durability: .synced)
-        #expect(outcome.rejected.isEmpty)
-    }
-
-    /// The times of all samples by series.
-    private static func stored(_ store: TimeSeriesStore) throws -> [String: [Int64]] {
-        let set = try store.select(SelectRequest(matchers: [], minTime: .min, maxTime: .max))
-        var columns = SampleColumns()
-        var result: [String: [Int64]] = [:]
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            result[set.labels(i)["__name__"] ?? "", default: []] += (0..<columns.count).map { columns.timestamps[$0] }
-        }
-        return result
+        try .open(files, clock) { $0.blockDuration = hour }
     }
 
     @Test func `100,000 targets that were never scraped leave one group, also after restarts`() throws {
@@ -59,7 +36,7 @@ import Testing
             for target in 0..<20 {
                 let name = "series_\(round)_\(target)"
                 let group = store.openGroup("target \(name)")
-                try Self.push(store, name, in: group, at: clock.now())
+                try store.push(name, at: [clock.now()], in: group, durability: .synced)
                 expected[name, default: []].append(clock.now())
                 store.closeGroup(group)
             }
@@ -71,7 +48,7 @@ import Testing
             }
         }
         #expect(store.head.groups.count <= 20 * 8, "of 1,200 targets")
-        #expect(try Self.stored(store) == expected)
+        #expect(try store.stored().timesByName == expected)
     }
 
     @Test(arguments: 0..<8)
@@ -89,7 +66,7 @@ import Testing
                 clock.advance(to: clock.now() + Int64.random(in: 1...Self.hour / 8, using: &random))
                 let group = opened[name] ?? store.openGroup("g\(name)")
                 opened[name] = group
-                try Self.push(store, name, in: group, at: clock.now())
+                try store.push(name, at: [clock.now()], in: group, durability: .synced)
                 expected[name, default: []].append(clock.now())
             case 6..<10: if let group = opened.removeValue(forKey: name) { store.closeGroup(group) }
             // A target that was removed stores the end of its series late.
@@ -97,7 +74,7 @@ import Testing
                 guard let group = opened[name] else { break }
                 store.closeGroup(group)
                 clock.advance(to: clock.now() + 1)
-                try Self.push(store, name, in: group, at: clock.now())
+                try store.push(name, at: [clock.now()], in: group, durability: .synced)
                 expected[name, default: []].append(clock.now())
                 opened[name] = nil
             case 11, 12: store.runMaintenance()
@@ -111,7 +88,7 @@ import Testing
         }
         try store.head.checkInvariants()
         #expect(store.head.groups.count <= 13)
-        #expect(try Self.stored(store) == expected)
+        #expect(try store.stored().timesByName == expected)
     }
 
     /// The groups of a target with more series than a group takes, while one of them stays in use.

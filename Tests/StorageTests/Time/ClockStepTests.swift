@@ -29,22 +29,9 @@ import Testing
         #expect(try store.commit(batch, in: group, durability: .written).rejected.isEmpty)
     }
 
-    /// Times and values of a series, which must be in order.
-    private static func samples(_ store: TimeSeriesStore, _ s: Int, from: Int64 = .min, to: Int64 = .max) throws
-        -> [Int64: Double]
-    {
-        let set = try store.select(
-            SelectRequest(matchers: [Matcher(name: "s", equals: "\(s)")], minTime: from, maxTime: to))
-        var columns = SampleColumns()
-        var result: [Int64: Double] = [:]
-        for i in 0..<set.count {
-            try set.read(i, into: &columns)
-            for k in 0..<columns.count {
-                if k > 0 { #expect(columns.timestamps[k - 1] < columns.timestamps[k]) }
-                result[columns.timestamps[k]] = columns.values[k]
-            }
-        }
-        return result
+    /// Times and values of a series.
+    private static func samples(_ store: TimeSeriesStore, _ s: Int) throws -> [Int64: Double] {
+        try store.stored(Matcher(name: "s", equals: "\(s)")).valuesByTime
     }
 
     /// Two days of samples, in blocks.
@@ -110,7 +97,7 @@ import Testing
             clock.pass(Self.hour)
         }
         store.runMaintenance()
-        #expect(try Self.samples(store, 1, to: end).isEmpty)
+        #expect(try store.stored(Matcher(name: "s", equals: "1"), to: end).times == [])
         #expect(store.retentionWait == nil)
         try store.close()
     }
@@ -198,7 +185,8 @@ import Testing
             if step % 20 == 19 {
                 #expect(try Self.samples(store, 1) == wanted)
                 let from = time - 600_000
-                #expect(try Self.samples(store, 0, from: from, to: time) == wanted.filter { from...time ~= $0.key })
+                let found = try store.stored(Matcher(name: "s", equals: "0"), from: from, to: time)
+                #expect(found.valuesByTime == wanted.filter { from...time ~= $0.key })
             }
         }
         try store.close()

@@ -89,6 +89,42 @@ import Testing
         #expect(try !Self.open(damaged).leftOut.isEmpty)
     }
 
+    /// A full disk tears a frame, the part cannot be cut off, and the reserve makes space for the same frame.
+    @Test func `what is acknowledged behind a torn frame that could not be cut off is kept`() throws {
+        var given = 0
+        for spare in 0..<80 {
+            let files = FaultyFileSystem()
+            files.setCapacity(1 << 30)
+            let store = try Self.open(files)
+            store.runMaintenance()
+            var acknowledged = Set<Int64>()
+            func push(_ steps: Range<Int>) throws {
+                for step in steps {
+                    let time = Self.start + Int64(step) * 1000
+                    let stored = try? store.push("m", at: [time], durability: .synced)
+                    acknowledged.formUnion(stored ?? [])
+                }
+            }
+            try push(0..<10)
+            #expect(try files.exists("data/reserve"))
+            files.setCapacity(files.used + spare)
+            // The write is the next operation, the truncation the one after it.
+            files.inject(.fail(EIO), at: files.operations.count + 2)
+            try push(10..<12)
+            if try !files.exists("data/reserve") { given += 1 }
+            // The next write fails, too, and is cut off.
+            files.setCapacity(files.used + 8)
+            try push(12..<20)
+            store.abandon()
+            files.setCapacity(1 << 30)
+            let again = try Self.open(files.afterPowerCut(.kept))
+            let kept = Set(try again.stored(named: "m").times)
+            #expect(acknowledged.isSubset(of: kept), "with \(spare) bytes: \(acknowledged.subtracting(kept))")
+            #expect(again.leftOut.isEmpty, "with \(spare) bytes: \(again.leftOut)")
+        }
+        #expect(given > 0, "the reserve was never given up")
+    }
+
     /// What happens to a store between two starts.
     private static func live(_ files: FaultyFileSystem, _ first: Int, _ random: inout SeededRandom) throws {
         let store = try open(files)

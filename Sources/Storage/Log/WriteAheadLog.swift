@@ -289,8 +289,9 @@ final class WriteAheadLog: Sendable {
             }
             do throws(FileError) {
                 do throws(FileError) { try file.write(state.frame) } catch {
-                    try? file.truncate(to: state.size)
-                    guard error.isFull, reserve?.giveUp() == true else { throw error }
+                    // Behind the rest of a torn frame, a whole one would not be found.
+                    let isCut = (try? file.truncate(to: state.size)) != nil
+                    guard isCut, error.isFull, reserve?.giveUp() == true else { throw error }
                     try file.write(state.frame)
                 }
             } catch {

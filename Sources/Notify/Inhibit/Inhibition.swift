@@ -23,11 +23,17 @@ package struct Inhibitor: Sendable {
         var firstNoTarget: Fingerprint?
     }
 
+    /// The rules with one list of `equal` labels.
+    private struct EqualLabels {
+        let names: [String]
+        /// The positions of the rules that have a source with these values, by their target matchers.
+        var rules: [Labels: MatcherIndex<Int>] = [:]
+    }
+
     /// The sources of each rule by their values of the `equal` labels.
     private var sources: [[Labels: Sources]]
     private let rules: [InhibitRule]
-    /// The positions in ``rules`` by their target matchers.
-    private var targets = MatcherIndex<Int>()
+    private var equalLabels: [EqualLabels] = []
 
     /// Finds the firing sources of every rule.
     package init(rules: [InhibitRule], alerts: some Sequence<NotifiedAlert>, now: Int64) {
@@ -35,9 +41,16 @@ package struct Inhibitor: Sendable {
         sources = rules.map { _ in [:] }
         guard !rules.isEmpty else { return }
         var sourceRules = MatcherIndex<Int>()
+        var lists: [[ExactText]: Int] = [:]
+        /// The position of each rule's labels in `equalLabels`.
+        var places: [Int] = []
         for (index, rule) in rules.enumerated() {
             sourceRules.add(index, rule.sourceMatchers)
-            targets.add(index, rule.targetMatchers)
+            let list = rule.equal.map { ExactText($0) }
+            let place = lists[list] ?? equalLabels.count
+            if place == equalLabels.count { equalLabels.append(EqualLabels(names: rule.equal)) }
+            lists[list] = place
+            places.append(place)
         }
         for alert in alerts where !alert.isResolved(at: now) {
             for index in sourceRules.candidates(of: alert.alert.labels).joined() {
@@ -45,6 +58,9 @@ package struct Inhibitor: Sendable {
                 guard rule.sourceMatchers.allSatisfy({ $0.matches(alert.alert.labels) }) else { continue }
                 let key = alert.alert.labels.keeping(rule.equal)
                 if sources[index][key]?.firstNoTarget != nil { continue }
+                if sources[index][key] == nil {
+                    equalLabels[places[index]].rules[key, default: MatcherIndex()].add(index, rule.targetMatchers)
+                }
                 let isTarget = rule.targetMatchers.allSatisfy { $0.matches(alert.alert.labels) }
                 sources[index][key, default: Sources(first: alert.fingerprint)].firstNoTarget =
                     isTarget ? nil : alert.fingerprint
@@ -52,12 +68,12 @@ package struct Inhibitor: Sendable {
         }
     }
 
-    /// The alerts that mute `labels`; empty if there are none.
+    /// The alerts that mute `labels`, at most `limit`; empty if there are none.
     ///
     /// An alert that is source and target of a rule is not muted by alerts that are both, too, nor by itself.
-    package func inhibitors(of labels: Labels) -> [Fingerprint] {
+    package func inhibitors(of labels: Labels, atMost limit: Int = .max) -> [Fingerprint] {
         var found: [Fingerprint] = []
-        for index in tried(for: labels) {
+        for index in tried(for: labels) where found.count < limit {
             let rule = rules[index]
             guard rule.targetMatchers.allSatisfy({ $0.matches(labels) }) else { continue }
             let isSource = rule.sourceMatchers.allSatisfy { $0.matches(labels) }
@@ -67,8 +83,18 @@ package struct Inhibitor: Sendable {
         return found
     }
 
-    /// The positions of the rules that may mute `labels`, in order.
-    func tried(for labels: Labels) -> [Int] { targets.candidates(of: labels).joined().sorted() }
+    /// Whether an alert mutes `labels`.
+    package func inhibits(_ labels: Labels) -> Bool { !inhibitors(of: labels, atMost: 1).isEmpty }
+
+    /// The positions of the rules that have a source with the same `equal` labels and that may mute `labels`, in order.
+    func tried(for labels: Labels) -> [Int] {
+        var found: [Int] = []
+        for list in equalLabels {
+            guard let index = list.rules[labels.keeping(list.names)] else { continue }
+            for rules in index.candidates(of: labels) { found += rules }
+        }
+        return found.sorted()
+    }
 }
 
 /// The inhibition rules, applied to the alerts that fire; it is applied again when others fire.

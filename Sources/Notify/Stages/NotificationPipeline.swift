@@ -71,7 +71,7 @@ package struct NotificationPipeline: Sendable {
 
     /// The alerts of a flush that nothing mutes.
     package func unmuted(_ flush: GroupFlush, inhibitor: Inhibitor, silences: SilenceIndex) -> [NotifiedAlert] {
-        let left = flush.alerts.filter { inhibitor.inhibitors(of: $0.alert.labels).isEmpty }
+        let left = flush.alerts.filter { !inhibitor.inhibits($0.alert.labels) }
         guard !left.isEmpty, mutingIntervals(of: flush.route, at: flush.time) == nil else { return [] }
         return left.filter { !silences.mutes($0.alert.labels) }
     }

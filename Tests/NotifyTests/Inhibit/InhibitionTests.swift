@@ -83,6 +83,16 @@ struct InhibitionTests {
             #expect(inhibitor.tried(for: labels) == [number])
             #expect(inhibitor.inhibitors(of: labels) == [alerts[number].fingerprint])
         }
+        let broad = (0..<200).map { number in
+            InhibitRule(
+                sourceMatchers: [Matcher(name: "s", equals: "\(number)")],
+                targetMatchers: [Matcher(name: "s", equals: "")], equal: ["l"])
+        }
+        let sources = (0..<30).map { Self.alert([("s", "\($0)"), ("l", "\($0 % 10)")]) }
+        let few = Inhibitor(rules: broad, alerts: sources, now: 100)
+        #expect(few.tried(for: Labels([("l", "3")])) == [3, 13, 23])
+        #expect(few.inhibitors(of: Labels([("l", "3")]), atMost: 2) == [3, 13].map { sources[$0].fingerprint })
+        #expect(few.tried(for: Labels([("l", "other")])).isEmpty && !few.inhibits(Labels([("l", "other")])))
         for _ in 0..<100 {
             let rules = try (0..<5).map { _ in
                 try InhibitRule(
@@ -94,7 +104,9 @@ struct InhibitionTests {
             let source = NotifiedAlert(Alert(labels: SilenceIndexTests.Model.labels(&random), startsAt: 1))
             for _ in 0..<10 {
                 let labels = SilenceIndexTests.Model.labels(&random)
-                let found = Inhibitor(rules: rules, alerts: [source], now: 100).inhibitors(of: labels)
+                let inhibitor = Inhibitor(rules: rules, alerts: [source], now: 100)
+                let found = inhibitor.inhibitors(of: labels)
+                #expect(inhibitor.inhibits(labels) == !found.isEmpty)
                 let expected = rules.filter { rule in
                     func accept(_ matchers: [Matcher], _ labels: Labels) -> Bool {
                         matchers.allSatisfy { $0.matches(labels) }

@@ -3,8 +3,10 @@ import Platform
 
 /// The samples of a block that are deleted but still on disk: the file `deleted` beside the data.
 ///
-///     magic "MARTLETX", version (4 bytes), CRC-32C of the rest (4 bytes), number of entries; for each entry: first and
-///     last time (zigzag), sized posting runs
+///     magic "MARTLETX", version (4 bytes), CRC-32C of the block's name and the rest (4 bytes), number of entries; for
+///     each entry: first and last time (zigzag), sized posting runs
+///
+/// The list of another block does not have the checksum. In version 1 it is that of the rest alone.
 struct DeletedRanges: Sendable {
     struct Entry: Sendable {
         var ranks: PostingRuns
@@ -14,6 +16,7 @@ struct DeletedRanges: Sendable {
 
     private(set) var entries: [Entry] = []
     private static let magic = Array("MARTLETX".utf8)
+    private static let version: UInt32 = 2
     /// The most bytes of the file.
     private static let longest = 1 << 28
 
@@ -42,8 +45,10 @@ struct DeletedRanges: Sendable {
                 let version = try reader.u32()
                 let checksum = try reader.u32()
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[16...])
-                guard version == BlockFormat.version, CRC32C.hash(rest) == checksum else {
-                    throw DecodeError(expected: "version \(BlockFormat.version) and its checksum", offset: 8)
+                guard version == 1 || version == Self.version,
+                    Self.checksum(version == 1 ? "" : FilePath.name(directory), rest) == checksum
+                else {
+                    throw DecodeError(expected: "version \(Self.version) and its checksum for this block", offset: 8)
                 }
                 var result = DeletedRanges()
                 for _ in 0..<(try reader.count(bytes.count)) {
@@ -53,6 +58,10 @@ struct DeletedRanges: Sendable {
                 return result
             } catch { throw bad("expected \(error.expected)", error.offset) }
         }
+    }
+
+    private static func checksum(_ block: String, _ rest: UnsafeRawBufferPointer) -> UInt32 {
+        CRC32C.hash(rest, after: CRC32C.hash(Array(block.utf8)))
     }
 
     /// Writes the file durably, or removes it if there are no entries.
@@ -71,8 +80,8 @@ struct DeletedRanges: Sendable {
             rest.appendSized(entry.ranks.encoded())
         }
         var bytes = Self.magic
-        bytes.appendLittle(BlockFormat.version)
-        bytes.appendLittle(CRC32C.hash(rest))
+        bytes.appendLittle(Self.version)
+        bytes.appendLittle(rest.withUnsafeBytes { Self.checksum(FilePath.name(directory), $0) })
         guard bytes.count + rest.count <= Self.longest else {
             throw StorageError.limit("\(Self.longest) bytes of deletions in a block; clean_tombstones removes them")
         }

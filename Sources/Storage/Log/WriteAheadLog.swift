@@ -289,7 +289,7 @@ final class WriteAheadLog: Sendable {
             }
             do throws(FileError) {
                 do throws(FileError) { try file.write(state.frame) } catch {
-                    // Behind the rest of a torn frame, a whole one would not be found.
+                    // A whole frame after the rest of a torn one would not be found.
                     let isCut = (try? file.truncate(to: state.size)) != nil
                     guard isCut, error.isFull, reserve?.giveUp() == true else { throw error }
                     try file.write(state.frame)

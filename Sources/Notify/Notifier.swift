@@ -29,28 +29,6 @@ package final class Notifier: AlertSink {
     /// The time after which an incomplete ledger is written again, ms.
     private static let repairInterval: Int64 = 5_000
 
-    struct State: Sendable {
-        var settings: NotifierSettings
-        var dispatcher: Dispatcher
-        var memory: LedgerState
-        var inhibition = KeptInhibitor()
-        /// The alerts that are not processed yet.
-        var incoming: [Alert] = []
-        var nextMaintenance: Int64 = 0
-        var running: [Int: Task<Void, Never>] = [:]
-        var nextTask = 0
-        var loop: Task<Void, Never>?
-        var isStopping = false
-        var steps = ClockSteps()
-        /// The ms by which the wall clock was set since the start, as far as times are adjusted.
-        var shifted: Int64 = 0
-
-        /// The inhibitor of the alerts that fire at `now`.
-        mutating func inhibitor(at now: Int64) -> Inhibitor {
-            inhibition.inhibitor(settings.pipeline.inhibitRules, &memory.alerts, at: now)
-        }
-    }
-
     let state: Mutex<State>
     let ledger: Ledger?
     /// Is locked while a change is made in memory and in the ledger.
@@ -166,6 +144,9 @@ package final class Notifier: AlertSink {
         timer.cancel()
         // The last alerts are processed, so that they are in the ledger.
         takeIn(at: clock.now())
+        order.withLock { _ in
+            if ledger?.isBehind == true { compact(at: clock.now()) }
+        }
     }
 
     /// Replaces routing, receivers and conditions; the state of alerts and notifications stays.
@@ -326,7 +307,24 @@ package final class Notifier: AlertSink {
     private func write(_ records: [LedgerRecord]) {
         guard let ledger else { return }
         let wasBehind = ledger.isBehind
-        do throws(FileError) { try ledger.record(records) } catch { report(error, wasBehind: wasBehind) }
+        do throws(FileError) {
+            // A new file has the missing records and these.
+            if wasBehind, isRepairDue() { try rewrite(ledger) } else { try ledger.record(records) }
+        } catch {
+            report(error, wasBehind: wasBehind)
+            // Until the file is complete, a start would read an older state: an alert that has ended as firing.
+            if isRepairDue() { try? rewrite(ledger) }
+        }
+    }
+
+    /// Whether the file may be replaced to add missing records; on a full disk this is not tried for each record.
+    private func isRepairDue() -> Bool {
+        state.withLock { state in
+            let now = clock.monotonic()
+            guard now >= state.nextRepair else { return false }
+            state.nextRepair = now &+ Self.repairInterval &* 1_000_000
+            return true
+        }
     }
 
     /// Writes records of what is not in memory yet; ``order`` is locked.

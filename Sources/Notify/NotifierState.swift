@@ -1,0 +1,29 @@
+import Model
+import Platform
+
+extension Notifier {
+    /// All that changes in a notifier.
+    struct State: Sendable {
+        var settings: NotifierSettings
+        var dispatcher: Dispatcher
+        var memory: LedgerState
+        var inhibition = KeptInhibitor()
+        /// The alerts that are not processed yet.
+        var incoming: [Alert] = []
+        var nextMaintenance: Int64 = 0
+        /// The time of the monotonic clock, ns, from which the ledger is replaced when a write fails.
+        var nextRepair = Int64.min
+        var running: [Int: Task<Void, Never>] = [:]
+        var nextTask = 0
+        var loop: Task<Void, Never>?
+        var isStopping = false
+        var steps = ClockSteps()
+        /// The ms by which the wall clock was set since the start, as far as times are adjusted.
+        var shifted: Int64 = 0
+
+        /// The inhibitor of the alerts that fire at `now`.
+        mutating func inhibitor(at now: Int64) -> Inhibitor {
+            inhibition.inhibitor(settings.pipeline.inhibitRules, &memory.alerts, at: now)
+        }
+    }
+}

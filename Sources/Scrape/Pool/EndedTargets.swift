@@ -5,7 +5,7 @@ import Synchronization
 /// The allocator keeps the memory of freed targets. After a large list has become small, the process would stay as large
 /// as before until something else returns memory.
 final class EndedTargets: Sendable {
-    /// The number of targets whose memory is worth to be returned.
+    /// The number of targets whose memory is worth returning.
     static let many = 5000
 
     private let count = Atomic(0)

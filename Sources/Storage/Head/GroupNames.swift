@@ -69,7 +69,7 @@ extension Head {
         registry.withLock { Int(id) < groups.count ? groups[Int(id)] : nil }
     }
 
-    /// The group that had this id before a restart; it gets a placeholder name if its name is not known.
+    /// The group that had this id before a restart; it is named after its id if its name is not known.
     @discardableResult
     func restoreGroup(_ id: UInt32, _ name: String?) -> HeadGroup {
         registry.withLock {

@@ -361,9 +361,11 @@ extension TimeSeriesStore {
             try fileSystem.syncDirectory(directory)
         }
         let manifest = try Manifest(fileSystem, directory: target)
-        let marked = Set(blockSet.readers.filter(\.hasDeletions).map(\.meta.id))
+        let deletions = blockSet.readers.filter(\.hasDeletions).map { ($0.meta.id, $0.deletionCount) }
         try manifest.commit(
-            .init(added: blockSet.readers.map(\.meta.id), mark: 0, notes: ManifestNotes(deletions: marked)))
+            .init(
+                added: blockSet.readers.map(\.meta.id), mark: 0,
+                notes: ManifestNotes(deletions: Dictionary(uniqueKeysWithValues: deletions))))
         try fileSystem.syncDirectory(target)
         try fileSystem.syncDirectory(snapshot)
         try fileSystem.syncDirectory(FilePath.parent(snapshot))

@@ -17,10 +17,9 @@ final class BlockFrames: Sendable {
         self.cache = cache
         var header = [UInt8](repeating: 0, count: BlockFormat.headerSize)
         let got = try header.withUnsafeMutableBytes { buffer throws(FileError) in try file.read(at: 0, into: buffer) }
-        guard got == header.count, header == BlockFormat.fileHeader(BlockFormat.dataMagic) else {
-            throw BlockError(
-                file: path, section: "header", offset: 0,
-                reason: "expected a martlet data file of version \(BlockFormat.version)")
+        let block = FilePath.name(FilePath.parent(path))
+        if let reason = BlockFormat.problem(inHeader: header[..<got], BlockFormat.dataMagic, block: block) {
+            throw BlockError(file: path, section: "header", offset: 0, reason: reason)
         }
     }
 
@@ -112,16 +111,14 @@ final class BlockFrames: Sendable {
         return Frame(UnsafeRawBufferPointer(target), size: Int(raw), bits: Int(bits))
     }
 
-    /// Reads every frame without the cache, and throws at the first damaged frame.
-    func verify() throws {
-        for frame in table.indices {
-            for kind in [BlockFormat.FrameKind.values, .times, .series, .symbols, .postings] {
-                do {
-                    _ = try load(UInt32(frame), kind)
-                    break
-                } catch let error as BlockError {
-                    if kind == .postings || !error.reason.hasPrefix("expected a frame of") { throw error }
-                }
+    /// Reads a frame without the cache.
+    func verify(_ frame: UInt32) throws {
+        for kind in [BlockFormat.FrameKind.values, .times, .series, .symbols, .postings] {
+            do {
+                _ = try load(frame, kind)
+                break
+            } catch let error as BlockError {
+                if kind == .postings || !error.reason.hasPrefix("expected a frame of") { throw error }
             }
         }
     }

@@ -37,8 +37,11 @@ struct BlockIndex: Sendable {
         let content = try files.content(path, section: "index", limit: Self.longest)
         // The sections are copied.
         try MemoryRequest().ask(content.count, for: "an index")
-        guard content.starts(with: BlockFormat.fileHeader(BlockFormat.indexMagic)) else {
-            throw bad("header", 0, "expected a martlet index file of version \(BlockFormat.version)")
+        let block = FilePath.name(FilePath.parent(path))
+        if let reason = BlockFormat.problem(
+            inHeader: content.prefix(BlockFormat.headerSize), BlockFormat.indexMagic, block: block)
+        {
+            throw bad("header", 0, reason)
         }
         let tail = BlockFormat.indexEnd.count + 16
         guard content.count >= BlockFormat.headerSize + tail, content.suffix(8).elementsEqual(BlockFormat.indexEnd)

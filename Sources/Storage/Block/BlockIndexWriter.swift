@@ -5,14 +5,17 @@ import Platform
 struct BlockIndexWriter {
     private let file: any File
     /// The bytes that are not written yet.
-    private var buffer = BlockFormat.fileHeader(BlockFormat.indexMagic)
+    private var buffer: [UInt8]
     private var written = 0
     private var contents: [UInt8] = []
     private var sections = 0
     /// The bytes from which on the buffer is written.
     private static let longestBuffer = 1 << 16
 
-    init(_ file: any File) { self.file = file }
+    init(_ file: any File, block: String) {
+        self.file = file
+        buffer = BlockFormat.fileHeader(BlockFormat.indexMagic, block: block)
+    }
 
     private var size: Int { written &+ buffer.count }
 

@@ -80,7 +80,7 @@ package final class BlockReader: Sendable {
         }
     }
 
-    private var postings: BlockPostings { BlockPostings(index: index, frames: frames) }
+    var postings: BlockPostings { BlockPostings(index: index, frames: frames) }
 
     /// Type, unit and help of the metrics in the block, as far as they were known.
     package func metadata() throws -> [ExactText: MetricMetadata] {
@@ -178,10 +178,10 @@ package final class BlockReader: Sendable {
     }
 
     /// Whether some samples are marked as deleted.
-    package var hasDeletions: Bool { deleted.withLock { !$0.isEmpty } }
+    package var hasDeletions: Bool { deletionCount > 0 }
 
-    /// Checks every frame.
-    package func verify() throws { try frames.verify() }
+    /// The number of deletions in the file `deleted`.
+    var deletionCount: Int { deleted.withLock { $0.entries.count } }
 
     /// All series in order, for a merge.
     func scan() -> BlockScan { BlockScan(self, deleted: deleted.withLock { $0 }) }

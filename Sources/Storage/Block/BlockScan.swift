@@ -9,7 +9,8 @@ final class BlockScan {
     private var held: (frame: Frame, first: Int, count: Int)?
     private var reader: SeriesPageReader?
     private var next = 0
-    private var chunks: [ChunkRef] = []
+    /// The chunks of the current series.
+    private(set) var chunks: [ChunkRef] = []
     private var rank: UInt32 = 0
     /// The labels of the current series; nil at the end.
     private(set) var labels: Labels?

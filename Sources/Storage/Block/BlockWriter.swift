@@ -63,7 +63,7 @@ package final class BlockWriter {
         try BlockFiles.remove(temporary, files)
         try files.createDirectory(temporary)
         data = try files.open(temporary + "/data", .create)
-        frames = try FrameWriter(data, level: options.compression)
+        frames = try FrameWriter(data, block: id, level: options.compression)
     }
 
     deinit { if !isDone { abandon() } }
@@ -282,7 +282,7 @@ package final class BlockWriter {
     }
 
     private func write(_ index: any File, _ symbols: (pages: Int, table: [UInt8])) throws {
-        var index = BlockIndexWriter(index)
+        var index = BlockIndexWriter(index, block: meta.id)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(frames.table.count * 16)
         for frame in frames.table {

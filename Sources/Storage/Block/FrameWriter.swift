@@ -23,11 +23,11 @@ final class FrameWriter {
     private var out: [UInt8] = []
     private var position = BlockFormat.headerSize
 
-    init(_ file: any File, level: Int32) throws {
+    init(_ file: any File, block: String, level: Int32) throws {
         self.file = file
         self.level = level
         compressor = try ZstdCompressor()
-        try file.write(BlockFormat.fileHeader(BlockFormat.dataMagic))
+        try file.write(BlockFormat.fileHeader(BlockFormat.dataMagic, block: block))
     }
 
     /// The bytes written so far.

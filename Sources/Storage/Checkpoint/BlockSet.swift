@@ -96,16 +96,14 @@ final class BlockSet: @unchecked Sendable {
             }
         }
         set(readers)
-        let marked = Set(readers.filter(\.hasDeletions).map(\.meta.id))
-        // Manifests of earlier versions do not have it.
-        if !marked.isSubset(of: manifest.notes.deletions) {
-            try commit(notes(deletions: manifest.notes.deletions.union(marked)))
-        }
+        // Manifests of earlier versions do not have it, and a file is written before it is noted. The next start does it
+        // if the disk is full.
+        try? noteDeletions(of: readers)
     }
 
     /// A change of the manifest's notes, which it has besides the blocks.
     private func notes(
-        cut: [CutFile] = [], deletions: Set<String>? = nil, waiting: Set<String>? = nil, segment: UInt64 = 0
+        cut: [CutFile] = [], deletions: [String: Int]? = nil, waiting: Set<String>? = nil, segment: UInt64 = 0
     ) -> Manifest.Edit {
         let known = manifest.notes
         return Manifest.Edit(
@@ -188,9 +186,7 @@ final class BlockSet: @unchecked Sendable {
                 let earlier = try block.delete(ranks, minTime: minTime, maxTime: maxTime)
                 deletion.earlier.append((block, earlier))
             }
-            let known = manifest.notes.deletions
-            let marked = known.union(blocks.filter(\.hasDeletions).map(\.meta.id))
-            if marked != known { try commit(notes(deletions: marked)) }
+            try noteDeletions(of: blocks)
         } catch {
             reverse(deletion)
             throw error
@@ -202,14 +198,21 @@ final class BlockSet: @unchecked Sendable {
     func reverse(_ deletion: BlockDeletion) {
         do {
             if let earlier = deletion.pending { try waitAgain(for: earlier) }
-            // The manifest must not name a block without its file `deleted`.
-            let free = deletion.earlier.filter { $0.deletions.isEmpty }.map(\.block.meta.id)
-            let known = manifest.notes.deletions
-            if manifest.isDoubtful || !known.isDisjoint(with: free) {
-                try commit(notes(deletions: known.subtracting(free)))
+            // The manifest must not name a block without its file `deleted`, nor more deletions than the file has.
+            var counts = manifest.notes.deletions
+            for (block, earlier) in deletion.earlier {
+                counts[block.meta.id] = earlier.isEmpty ? nil : earlier.entries.count
             }
+            if manifest.isDoubtful || counts != manifest.notes.deletions { try commit(notes(deletions: counts)) }
             for (block, earlier) in deletion.earlier { try block.restore(earlier) }
         } catch { reportKept(error) }
+    }
+
+    /// Notes, durably, how many deletions blocks have, unless that is noted already.
+    private func noteDeletions(of blocks: [BlockReader]) throws {
+        var counts = manifest.notes.deletions
+        for block in blocks where block.hasDeletions { counts[block.meta.id] = block.deletionCount }
+        if counts != manifest.notes.deletions { try commit(notes(deletions: counts)) }
     }
 
     private func reportKept(_ error: any Error) {
@@ -237,8 +240,13 @@ final class BlockSet: @unchecked Sendable {
         func lost(_ what: String) -> BlockError {
             BlockError(file: reader.directory, section: "deletions", offset: 0, reason: what)
         }
-        if notes.deletions.contains(name), !reader.hasDeletions {
-            throw lost("the file `deleted` is missing, which says what is deleted in the block")
+        if let count = notes.deletions[name] {
+            guard reader.hasDeletions else {
+                throw lost("the file `deleted` is missing, which says what is deleted in the block")
+            }
+            guard reader.deletionCount >= count else {
+                throw lost("the file `deleted` is an older one: it has \(reader.deletionCount) of \(count) deletions")
+            }
         }
         if notes.lost.contains(name) || own.isEmpty && notes.waiting.contains(name) {
             throw lost("deletions that waited for the block are lost")
@@ -246,7 +254,7 @@ final class BlockSet: @unchecked Sendable {
         if own.isEmpty { return reader }
         for entry in own { try reader.delete(entry.matchers, minTime: entry.minTime, maxTime: entry.maxTime) }
         pending.removeAll { $0.block == name }
-        try commit(self.notes(deletions: notes.deletions.union(reader.hasDeletions ? [name] : [])))
+        try noteDeletions(of: [reader])
         // If one of these fails, the next start deletes the same again.
         try? commit(self.notes(waiting: notes.waiting.subtracting([name])))
         try? pending.write(fileSystem, directory)

@@ -166,12 +166,14 @@ package final class Manifest {
 
     static func names(_ reader: inout ByteReader) throws(DecodeError) -> [String] {
         var names: [String] = []
-        for _ in 0..<(try reader.count(reader.remaining / 26)) {
-            let name = String(decoding: try reader.run(26), as: UTF8.self)
-            guard BlockMeta.isID(name) else { throw DecodeError(expected: "a block name", offset: reader.offset) }
-            names.append(name)
-        }
+        for _ in 0..<(try reader.count(reader.remaining / 26)) { names.append(try name(&reader)) }
         return names
+    }
+
+    static func name(_ reader: inout ByteReader) throws(DecodeError) -> String {
+        let name = String(decoding: try reader.run(26), as: UTF8.self)
+        guard BlockMeta.isID(name) else { throw DecodeError(expected: "a block name", offset: reader.offset) }
+        return name
     }
 
     /// Makes a change, durably: after a crash, all of it or nothing of it exists.
@@ -182,7 +184,7 @@ package final class Manifest {
         var edit = edit
         // Each record has all names of blocks.
         var named = edit.notes ?? ManifestNotes(deletions: notes.deletions, waiting: notes.waiting, lost: notes.lost)
-        named.deletions.subtract(edit.removed)
+        for name in edit.removed { named.deletions[name] = nil }
         named.waiting.subtract(edit.removed)
         named.lost.subtract(edit.removed)
         edit.notes = named

@@ -14,8 +14,10 @@ package struct CutFile: Sendable, Hashable {
 struct ManifestNotes: Sendable, Hashable {
     /// The spill files that were cut recently.
     var cut: [CutFile] = []
-    /// The blocks with a file `deleted`.
-    var deletions: Set<String> = []
+    /// The blocks with a file `deleted`, and the number of its entries; 0 if it is not known.
+    ///
+    /// The file only grows, so one with fewer entries is an older one.
+    var deletions: [String: Int] = [:]
     /// The blocks with pending deletions, which are carried out when the blocks can be opened.
     var waiting: Set<String> = []
     /// The blocks whose pending deletions are lost.
@@ -32,6 +34,7 @@ struct ManifestNotes: Sendable, Hashable {
         static let waiting = 3
         static let lost = 4
         static let segment = 5
+        static let counts = 6
     }
 
     /// Applies a change: files are added, names of blocks replace the old ones, the segment only increases.
@@ -52,7 +55,7 @@ struct ManifestNotes: Sendable, Hashable {
             bytes.appendZigzag(file.windowEnd)
             bytes.appendVarint(UInt64(file.number))
         }
-        for (kind, names) in [(Kind.deletions, deletions), (Kind.waiting, waiting), (Kind.lost, lost)]
+        for (kind, names) in [(Kind.deletions, Set(deletions.keys)), (Kind.waiting, waiting), (Kind.lost, lost)]
         where !names.isEmpty {
             bytes.appendVarint(kind)
             bytes.appendVarint(names.count)
@@ -61,6 +64,15 @@ struct ManifestNotes: Sendable, Hashable {
         if segment > 0 {
             bytes.appendVarint(Kind.segment)
             bytes.appendVarint(segment)
+        }
+        let counted = deletions.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+        if !counted.isEmpty {
+            bytes.appendVarint(Kind.counts)
+            bytes.appendVarint(counted.count)
+            for (name, count) in counted {
+                bytes += Array(name.utf8)
+                bytes.appendVarint(count)
+            }
         }
         return bytes
     }
@@ -74,17 +86,23 @@ struct ManifestNotes: Sendable, Hashable {
                 let (segment, windowEnd) = (try reader.varint(), try reader.zigzag())
                 let number = UInt16(truncatingIfNeeded: try reader.count(Int(UInt16.max)))
                 cut.append(CutFile(windowEnd: windowEnd, number: number, segment: segment))
-            case Kind.deletions: deletions.formUnion(try Manifest.names(&reader))
+            case Kind.deletions:
+                for name in try Manifest.names(&reader) { deletions[name, default: 0] += 0 }
             case Kind.waiting: waiting.formUnion(try Manifest.names(&reader))
             case Kind.lost: lost.formUnion(try Manifest.names(&reader))
             case Kind.segment: segment = min(max(segment, try reader.varint()), WriteAheadLog.lastSegment)
+            case Kind.counts:
+                for _ in 0..<(try reader.count(reader.remaining / 27)) {
+                    let name = try Manifest.name(&reader)
+                    deletions[name] = try reader.count(Int.max)
+                }
             default: return
             }
         }
     }
 
     init(
-        cut: [CutFile] = [], deletions: Set<String> = [], waiting: Set<String> = [], lost: Set<String> = [],
+        cut: [CutFile] = [], deletions: [String: Int] = [:], waiting: Set<String> = [], lost: Set<String> = [],
         segment: UInt64 = 0
     ) {
         (self.cut, self.deletions, self.waiting, self.lost) = (cut, deletions, waiting, lost)

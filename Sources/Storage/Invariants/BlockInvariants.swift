@@ -4,8 +4,8 @@ import Model
 extension BlockReader {
     /// Checks all frames, the order of the series, the numbers in the index and the posting lists.
     func checkInvariants() throws {
-        try verify()
         let name = meta.id
+        try verify()
         let isSorted = zip(index.names, index.names.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }
         try BrokenInvariant.require(isSorted, "block \(name): names of labels are not in order")
         var (series, chunks, samples) = (0, 0, 0)

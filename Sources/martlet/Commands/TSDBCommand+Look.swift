@@ -112,7 +112,7 @@ extension TSDBCommand {
         failures += store.leftOut.filter { !$0.isBlock }.map(\.description)
         for (at, block) in store.blocks.enumerated() {
             Progress.show("verify", Double(at) / Double(store.blocks.count))
-            do { try block.verify() } catch { failures.append("\(error)") }
+            failures += try block.problems().map { "\($0)" }
         }
         Progress.end()
         for failure in failures { print("damaged: \(failure)") }

@@ -68,7 +68,7 @@ enum BlockFormat {
         return bytes
     }
 
-    /// What is wrong with the header of a file of block `name`; nil if nothing is.
+    /// The problem of the header of a file of block `name`; nil if there is none.
     static func problem(inHeader header: ArraySlice<UInt8>, _ magic: [UInt8], block name: String) -> String? {
         // Version 1 does not say of which block a file is.
         let known = [fileHeader(magic), fileHeader(magic, block: name)]

@@ -123,24 +123,11 @@ public final class OverlayFileSystem: FileSystem {
 
     /// A temporary file with the content of a file on the disk.
     private func copy(_ place: String, _ path: String) throws(FileError) -> RealFile {
-        let source = try base.open(place, .read)
+        let source = RealFile(place, try RegularFile.open(place, O_RDONLY))
         defer { source.close() }
         let copy = RealFile(path, try RegularFile.temporary())
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        var done = 0
-        while true {
-            var failure: FileError?
-            var got = 0
-            buffer.withUnsafeMutableBytes { bytes in
-                do throws(FileError) {
-                    got = try source.read(at: done, into: bytes)
-                    try copy.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<got]))
-                } catch { failure = error }
-            }
-            if let failure { throw failure }
-            done &+= got
-            if got < buffer.count { return copy }
-        }
+        try source.copy(to: copy, keeping: try source.holes())
+        return copy
     }
 
     public func map(_ path: String, limit: Int?) throws(FileError) -> FileMapping {

@@ -25,28 +25,14 @@ public final class RealFileSystem: FileSystem {
     /// Replaces a file that has other names, for example those of a backup by `cp -l`, with a copy.
     private func separate(_ path: String) throws(FileError) {
         let temporary = path + ".tmp"
-        let old = try open(path, .read)
+        let old = RealFile(path, try RegularFile.open(path, O_RDONLY))
         let copy = try open(temporary, .replace)
         defer {
             old.close()
             copy.close()
         }
         do throws(FileError) {
-            var buffer = [UInt8](repeating: 0, count: 1 << 20)
-            var done = 0
-            while true {
-                var failure: FileError?
-                var got = 0
-                buffer.withUnsafeMutableBytes { bytes in
-                    do throws(FileError) {
-                        got = try old.read(at: done, into: bytes)
-                        try copy.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<got]))
-                    } catch { failure = error }
-                }
-                if let failure { throw failure }
-                done &+= got
-                if got < buffer.count { break }
-            }
+            try old.copy(to: copy, keeping: try old.holes())
             try copy.syncData()
             try rename(temporary, to: path)
             try syncDirectory(FilePath.parent(path))
@@ -67,7 +53,7 @@ public final class RealFileSystem: FileSystem {
         var info = stat()
         _ = try Self.retry("stat", path) { fstat(descriptor, &info) }
         let size = Int(info.st_size)
-        let holes = Int(info.st_blocks) < size / 512 ? Self.holes(descriptor, size) : []
+        let holes = Self.holes(descriptor, info)
         var mapped = size
         if let limit {
             if let last = holes.last, last.upperBound == size { mapped = last.lowerBound }
@@ -87,7 +73,9 @@ public final class RealFileSystem: FileSystem {
     }
 
     /// The holes of a file, ascending: the first thousand, and the last one if it ends the file.
-    private static func holes(_ descriptor: Int32, _ size: Int) -> [Range<Int>] {
+    static func holes(_ descriptor: Int32, _ info: stat) -> [Range<Int>] {
+        let size = Int(info.st_size)
+        guard Int(info.st_blocks) < size / 512 else { return [] }
         // The numbers of Linux. A file system without support for holes reports that there are none.
         let (seekData, seekHole): (Int32, Int32) = (3, 4)
         var result: [Range<Int>] = []

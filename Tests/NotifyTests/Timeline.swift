@@ -76,6 +76,25 @@ final class Timeline {
             externalURL: "http://here", random: { 0.5 })
     }
 
+    /// A notifier with one receiver and its ledger in `l`, which groups by `a`.
+    ///
+    /// - Parameter groupWait: Seconds; the group interval is three times, and the repeat interval four times as long.
+    static func notifier(_ files: FaultyFileSystem, _ clock: ManualClock, groupWait: Int) throws -> Notifier {
+        let settings = try settings(
+            """
+            route:
+              receiver: team
+              group_by: [a]
+              group_wait: \(groupWait)s
+              group_interval: \(groupWait * 3)s
+              repeat_interval: \(groupWait * 4)s
+            receivers: [{name: team, webhook_configs: [{url: 'http://team/'}]}]
+            """, RecordingTransport(clock))
+        return try Notifier(
+            settings: settings, ledger: LedgerFolder(path: "l", fileSystem: files), clock: clock,
+            externalURL: "http://here")
+    }
+
     static func settings(_ configuration: String, _ transport: any NotificationTransport) throws -> NotifierSettings {
         let config = try AlertmanagerConfigLoader.parse(text: Array(configuration.utf8), path: "alertmanager.yml")
         return try NotifierSettings(config) { _ in transport }

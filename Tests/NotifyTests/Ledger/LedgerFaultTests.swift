@@ -9,14 +9,7 @@ import Testing
 @Suite("Alerts on a failing disk")
 struct LedgerFaultTests {
     private static func notifier(_ files: FaultyFileSystem, _ clock: ManualClock) throws -> Notifier {
-        let settings = try Timeline.settings(
-            """
-            route: {receiver: team, group_by: [a], group_wait: 500s, group_interval: 1500s, repeat_interval: 2000s}
-            receivers: [{name: team, webhook_configs: [{url: 'http://team/'}]}]
-            """, RecordingTransport(clock))
-        return try Notifier(
-            settings: settings, ledger: LedgerFolder(path: "l", fileSystem: files), clock: clock,
-            externalURL: "http://here")
+        try Timeline.notifier(files, clock, groupWait: 500)
     }
 
     private static func firing(_ notifier: Notifier) -> [String] {

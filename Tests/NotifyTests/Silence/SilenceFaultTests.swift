@@ -20,14 +20,7 @@ struct SilenceFaultTests {
     private static let clock = ManualClock(now: Timeline.start, jumps: true)
 
     private static func notifier(_ files: FaultyFileSystem, _ clock: ManualClock = clock) throws -> Notifier {
-        let settings = try Timeline.settings(
-            """
-            route: {receiver: team, group_by: [a], group_wait: 5s, group_interval: 15s, repeat_interval: 20s}
-            receivers: [{name: team, webhook_configs: [{url: 'http://team/'}]}]
-            """, RecordingTransport(clock))
-        return try Notifier(
-            settings: settings, ledger: LedgerFolder(path: "l", fileSystem: files), clock: clock,
-            externalURL: "http://here")
+        try Timeline.notifier(files, clock, groupWait: 5)
     }
 
     private static func silence(_ a: String, end: Double = 7200, id: String = "") -> Silence {

@@ -16,9 +16,9 @@ package struct LedgerFolder: Sendable {
 
 /// Groups, mutes and delivers alerts as Alertmanager does, in this process.
 ///
-/// ``Dispatcher``, ``NotificationPipeline`` and ``NotificationLog`` make the decisions; this class runs them by the
-/// clock, delivers notifications and writes the ledger. A notification is recorded after its delivery, so that a crash
-/// may repeat one but loses none.
+/// ``Dispatcher``, ``NotificationPipeline``, ``NotificationLog`` and ``LedgerPlan`` make the decisions; this class runs
+/// them by the clock, delivers notifications and writes the ledger. A notification is recorded after its delivery, so
+/// that a crash may repeat one but loses none.
 package final class Notifier: AlertSink {
     static let log = Log("notify")
     /// The time for which a resolved alert is kept after all receivers were notified, ms.
@@ -26,8 +26,6 @@ package final class Notifier: AlertSink {
     private static let maintenanceInterval: Int64 = 30_000
     /// The most alerts that are looked up in their groups while the state is locked once.
     private static let alertsPerLock = 256
-    /// The time after which an incomplete ledger is written again, ms.
-    private static let repairInterval: Int64 = 5_000
 
     let state: Mutex<State>
     let ledger: Ledger?
@@ -145,7 +143,7 @@ package final class Notifier: AlertSink {
         // The last alerts are processed, so that they are in the ledger.
         takeIn(at: clock.now())
         order.withLock { _ in
-            if ledger?.isBehind == true { compact(at: clock.now()) }
+            if ledger?.isBehind == true { carryOut(.maintain) }
         }
     }
 
@@ -260,7 +258,7 @@ package final class Notifier: AlertSink {
                 return state.incoming
             }
             let records = inBatches(incoming) { state, alert in Self.take(alert, now: now, &state) }
-            write(records)
+            carryOut(.record, records)
             return records.count
         }
         metrics.received(count)
@@ -303,65 +301,71 @@ package final class Notifier: AlertSink {
 
     // MARK: Ledger
 
-    /// Writes records of what is in memory; ``order`` is locked.
-    private func write(_ records: [LedgerRecord]) {
-        guard let ledger else { return }
+    /// Does what ``LedgerPlan`` decides; ``order`` is locked.
+    ///
+    /// - Returns: The first failure.
+    @discardableResult
+    private func carryOut(_ task: LedgerPlan.Task, _ records: [LedgerRecord] = []) -> FileError? {
+        guard let ledger else { return nil }
         let wasBehind = ledger.isBehind
-        do throws(FileError) {
-            // A new file has the missing records and these.
-            if wasBehind, isRepairDue() { try rewrite(ledger) } else { try ledger.record(records) }
-        } catch {
-            report(error, wasBehind: wasBehind)
-            // Until the file is complete, a start would read an older state: an alert that has ended as firing.
-            if isRepairDue() { try? rewrite(ledger) }
+        var failure: FileError?
+        var action = decide(ledger) { $0.begin(task, $1, at: $2) }
+        while true {
+            var isDone = true
+            do throws(FileError) {
+                switch action {
+                case .append: if task == .change { try ledger.append(records) } else { try ledger.record(records) }
+                case .replace: try replace(ledger)
+                case .wait(let time):
+                    state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ time) }
+                    return failure
+                case .end: return failure
+                }
+            } catch {
+                isDone = false
+                if failure == nil { report(error, task, wasBehind: wasBehind) }
+                failure = failure ?? error
+            }
+            action = decide(ledger) { $0.next(isDone, $1, at: $2) }
         }
     }
 
-    /// Whether the file may be replaced to add missing records; on a full disk this is not tried for each record.
-    private func isRepairDue() -> Bool {
-        state.withLock { state in
-            let now = clock.monotonic()
-            guard now >= state.nextRepair else { return false }
-            state.nextRepair = now &+ Self.repairInterval &* 1_000_000
-            return true
+    private func decide(
+        _ ledger: Ledger, _ body: (inout LedgerPlan, LedgerStatus, _ now: Int64) -> LedgerPlan.Action
+    ) -> LedgerPlan.Action {
+        let (status, now) = (ledger.status, clock.monotonic() / 1_000_000)
+        return state.withLock { body(&$0.ledgerPlan, status, now) }
+    }
+
+    private func report(_ error: FileError, _ task: LedgerPlan.Task, wasBehind: Bool) {
+        metrics.ledgerFailures.increment()
+        if wasBehind { return }
+        if task == .maintain {
+            Self.log.error("Compacting the notification log failed", ["err": "\(error)"])
+        } else if ledger?.isBehind == true {
+            Self.log.error(
+                "The notification log cannot be written; missing records will be added as soon as possible",
+                ["err": "\(error)"])
         }
+    }
+
+    /// Replaces the file by one with the memory; ``order`` is locked.
+    private func replace(_ ledger: Ledger) throws(FileError) {
+        let wasBehind = ledger.isBehind
+        try ledger.compact(state.withLock { $0.memory })
+        if wasBehind { Self.log.info("The notification log is complete again") }
     }
 
     /// Writes records of what is not in memory yet; ``order`` is locked.
     private func append(_ records: [LedgerRecord]) throws {
-        guard let ledger else { return }
-        let wasBehind = ledger.isBehind
-        do throws(FileError) {
-            if ledger.isDoubtful { try rewrite(ledger) }
-            try ledger.append(records)
-        } catch {
-            report(error, wasBehind: wasBehind)
-            // A new file certainly lacks the records.
-            if ledger.isDoubtful { try? rewrite(ledger) }
-            let remaining = ledger.takeRemaining()
-            if remaining.isEmpty { throw error }
-            // Memory must be what the next start reads.
-            apply(remaining)
-            Self.log.error(
-                "A change of a silence failed, but could not be reversed", about: ["\(error)"], ["err": "\(error)"])
-            throw LedgerError(description: "\(error); the change is effective, because it could not be reversed")
-        }
-    }
-
-    private func report(_ error: FileError, wasBehind: Bool) {
-        metrics.ledgerFailures.increment()
-        guard !wasBehind, ledger?.isBehind == true else { return }
+        guard let ledger, let failure = carryOut(.change, records) else { return }
+        let remaining = ledger.takeRemaining()
+        if remaining.isEmpty { throw failure }
+        // Memory must be what the next start reads.
+        apply(remaining)
         Self.log.error(
-            "The notification log cannot be written; missing records will be added as soon as possible",
-            ["err": "\(error)"])
-        state.withLock { $0.nextMaintenance = min($0.nextMaintenance, clock.now() &+ Self.repairInterval) }
-    }
-
-    /// Replaces the file by one with the memory; ``order`` is locked.
-    private func rewrite(_ ledger: Ledger) throws(FileError) {
-        let wasBehind = ledger.isBehind
-        try ledger.compact(state.withLock { $0.memory })
-        if wasBehind { Self.log.info("The notification log is complete again") }
+            "A change of a silence failed, but could not be reversed", about: ["\(failure)"], ["err": "\(failure)"])
+        throw LedgerError(description: "\(failure); the change is effective, because it could not be reversed")
     }
 
     private func maintain(at now: Int64) {
@@ -380,19 +384,8 @@ package final class Notifier: AlertSink {
                 state.memory.alerts.remove(alert.fingerprint)
                 return .alertRemoved(alert.fingerprint)
             }
-            write(removed + old.silences.map { .silenceRemoved($0) })
-            compact(at: now)
-        }
-    }
-
-    /// Replaces the file if it lacks records or is long; ``order`` is locked.
-    private func compact(at now: Int64) {
-        guard let ledger, ledger.wantsCompaction else { return }
-        let wasBehind = ledger.isBehind
-        do throws(FileError) { try rewrite(ledger) } catch {
-            metrics.ledgerFailures.increment()
-            if ledger.isBehind { state.withLock { $0.nextMaintenance = now &+ Self.repairInterval } }
-            if !wasBehind { Self.log.error("Compacting the notification log failed", ["err": "\(error)"]) }
+            carryOut(.record, removed + old.silences.map { .silenceRemoved($0) })
+            carryOut(.maintain)
         }
     }
 
@@ -481,7 +474,7 @@ package final class Notifier: AlertSink {
                 for record in records { state.memory.apply(record) }
                 return records
             }
-            write(records)
+            carryOut(.record, records)
         }
     }
 }

@@ -11,8 +11,7 @@ extension Notifier {
         /// The alerts that are not processed yet.
         var incoming: [Alert] = []
         var nextMaintenance: Int64 = 0
-        /// The time of the monotonic clock, ns, from which the ledger is replaced when a write fails.
-        var nextRepair = Int64.min
+        var ledgerPlan = LedgerPlan()
         var running: [Int: Task<Void, Never>] = [:]
         var nextTask = 0
         var loop: Task<Void, Never>?

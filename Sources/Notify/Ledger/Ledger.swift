@@ -19,8 +19,6 @@ package struct LedgerError: Error, CustomStringConvertible, Sendable {
 package final class Ledger: Sendable {
     private static let version: UInt32 = 1
     private static let magic = Array("MTLEDGER".utf8) + [UInt8(version), 0, 0, 0, 0, 0, 0, 0]
-    /// The size below which the file is not compacted, bytes.
-    private static let smallestCompaction = 1 << 20
     private static let framing = RecordFraming(longest: 1 << 24)
     /// Bytes of the file that are looked at.
     private static let longest = 1 << 32
@@ -31,14 +29,7 @@ package final class Ledger: Sendable {
         var file: any File
         /// The identity of the file in the file system; 0 if that has none.
         var identity: UInt64
-        var size: Int
-        /// The size after the last compaction.
-        var compactSize: Int
-        /// Whether records are missing because an append failed; ``Ledger/compact(_:)`` writes them.
-        var isBehind = false
-        /// Whether a sync failed, or a failed append could not be removed: then nothing more is appended to this file,
-        /// and a new file is written first.
-        var isDoubtful = false
+        var status: LedgerStatus
         /// The records of a failed append that a start would read from this file.
         var remaining: [LedgerRecord] = []
     }
@@ -89,7 +80,8 @@ package final class Ledger: Sendable {
         let file = try fileSystem.open(path, .append)
         if try file.size() > size { try file.truncate(to: size) }
         let content = Content(
-            file: file, identity: try fileSystem.status(path).identity, size: size, compactSize: size)
+            file: file, identity: try fileSystem.status(path).identity,
+            status: LedgerStatus(size: size, replacedSize: size))
         return (Ledger(path: path, fileSystem: fileSystem, content: content), state)
     }
 
@@ -177,18 +169,12 @@ package final class Ledger: Sendable {
     }
 
     /// The file's size in bytes.
-    package var size: Int { content.withLock { $0.size } }
+    package var size: Int { status.size }
 
-    /// Whether the file lacks records, or has grown so much that ``compact(_:)`` is worth its cost.
-    package var wantsCompaction: Bool {
-        content.withLock { $0.isBehind || $0.size > max(Self.smallestCompaction, $0.compactSize &* 4) }
-    }
+    /// Whether records are missing because an append failed; ``compact(_:)`` writes them.
+    package var isBehind: Bool { status.condition != .complete }
 
-    /// Whether an append has failed since the file was complete.
-    package var isBehind: Bool { content.withLock { $0.isBehind } }
-
-    /// Whether ``compact(_:)`` must succeed before the next append.
-    package var isDoubtful: Bool { content.withLock { $0.isDoubtful } }
+    var status: LedgerStatus { content.withLock { $0.status } }
 
     /// Returns, once, the records of a failed ``append(_:)`` that a start would read from the file.
     package func takeRemaining() -> [LedgerRecord] {
@@ -204,7 +190,7 @@ package final class Ledger: Sendable {
     package func record(_ records: [LedgerRecord]) throws(FileError) {
         do throws(FileError) { try append(records) } catch {
             content.withLock { content in
-                content.isBehind = true
+                if content.status.condition == .complete { content.status.condition = .incomplete }
                 content.remaining = []
             }
             throw error
@@ -218,14 +204,14 @@ package final class Ledger: Sendable {
         if records.isEmpty { return }
         let bytes = Self.frame(records)
         try content.withLock { (content) throws(FileError) in
-            if content.isDoubtful { throw FileError("fdatasync", path, code: EIO) }
+            if content.status.condition == .closed { throw FileError("fdatasync", path, code: EIO) }
             // Writes to a removed or renamed file do not fail.
             if content.identity != 0, try isElsewhere(content.identity) {
-                content.isBehind = true
+                content.status.condition = .incomplete
                 throw FileError("stat", path, code: ESTALE)
             }
             // A partial record of a failed write would hide all later records.
-            if try content.file.size() != content.size { try content.file.truncate(to: content.size) }
+            if try content.file.size() != content.status.size { try content.file.truncate(to: content.status.size) }
             var failure: FileError?
             bytes.withUnsafeBytes { buffer in
                 do throws(FileError) { try content.file.write(buffer) } catch { failure = error }
@@ -236,13 +222,12 @@ package final class Ledger: Sendable {
             }
             do throws(FileError) { try content.file.syncData() } catch {
                 // Data that is not on disk now is not written by another sync of the same file.
-                content.isBehind = true
-                content.isDoubtful = true
+                content.status.condition = .closed
                 // Without the second sync, a power failure may reverse the truncation.
                 if Self.truncate(&content, records) { try? content.file.syncData() }
                 throw error
             }
-            content.size += bytes.count
+            content.status.size += bytes.count
         }
     }
 
@@ -250,19 +235,16 @@ package final class Ledger: Sendable {
     /// that are complete in the file.
     private static func truncate(_ content: inout Content, _ records: [LedgerRecord]) -> Bool {
         do throws(FileError) {
-            try content.file.truncate(to: content.size)
+            try content.file.truncate(to: content.status.size)
             return true
         } catch {
-            var rest = ((try? content.file.size()) ?? .max) &- content.size
+            var rest = ((try? content.file.size()) ?? .max) &- content.status.size
             content.remaining = Array(
                 records.prefix { record in
                     rest &-= frame([record]).count
                     return rest >= 0
                 })
-            if !content.remaining.isEmpty {
-                content.isBehind = true
-                content.isDoubtful = true
-            }
+            if !content.remaining.isEmpty { content.status.condition = .closed }
             return false
         }
     }
@@ -290,14 +272,13 @@ package final class Ledger: Sendable {
                 let file = try fileSystem.open(path, .append)
                 let identity = try fileSystem.status(path).identity
                 content.file.close()
-                content = Content(file: file, identity: identity, size: bytes.count, compactSize: bytes.count)
+                content = Content(
+                    file: file, identity: identity,
+                    status: LedgerStatus(size: bytes.count, replacedSize: bytes.count))
             } catch {
                 // The new file may have got the name before the failure.
                 let isElsewhere = try? isElsewhere(content.identity)
-                if isElsewhere != false {
-                    content.isBehind = true
-                    content.isDoubtful = true
-                }
+                if isElsewhere != false { content.status.condition = .closed }
                 if isElsewhere == true { content.remaining = [] }
                 throw error
             }

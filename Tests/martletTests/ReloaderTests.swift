@@ -194,4 +194,42 @@ struct ReloaderTests {
         #expect(fixture.reloader.reload() == nil)
         #expect(fixture.picture() == after)
     }
+
+    @Test("the targets of all Alertmanagers are counted, because discovery other than static is refused for them")
+    func alertmanagerTargets() throws {
+        let fixture = try Fixture()
+        defer { fixture.end() }
+        func counts() -> [String: Double] {
+            let families = fixture.parts.metrics.families()
+            let samples = families.first { $0.name == "prometheus_sd_discovered_targets" }?.samples ?? []
+            var counts: [String: Double] = [:]
+            for sample in samples {
+                let values = sample.labels.map(\.value)
+                guard values.contains("notify") else { continue }
+                counts[values.first { $0 != "notify" } ?? ""] = sample.value
+            }
+            return counts
+        }
+        #expect(counts() == ["config-0": 1])
+        let second = Files.second(fixture.folder)
+        let block = "{static_configs: [{targets: ['127.0.0.1:21302']}]}"
+        func reload(_ blocks: String) throws -> Bool {
+            var files = second
+            files.main = files.main.replacing(block, with: blocks)
+            #expect(files.main != second.main)
+            try fixture.write(files)
+            return fixture.reloader.reload() == nil
+        }
+        let more =
+            "{static_configs: [{targets: ['127.0.0.1:21304', '127.0.0.1:21305']}, {targets: ['127.0.0.1:21306']}]}"
+        #expect(try reload("\(more), {scheme: http}, \(block)"))
+        #expect(counts() == ["config-0": 3, "config-1": 0, "config-2": 1])
+        for other in [
+            "file_sd_configs: [{files: [a.json]}]", "http_sd_configs: [{url: 'http://127.0.0.1:21307/'}]",
+            "dns_sd_configs: [{names: [a.example]}]",
+        ] {
+            #expect(try !reload("{\(other)}, \(block)"), "\(other)")
+            #expect(counts() == ["config-0": 3, "config-1": 0, "config-2": 1])
+        }
+    }
 }

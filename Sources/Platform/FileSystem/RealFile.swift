@@ -70,18 +70,12 @@ final class RealFile: File {
         _ = try RealFileSystem.retry("truncate", path) { ftruncate(descriptor, off_t(size)) }
     }
 
-    func size() throws(FileError) -> Int { Int(try status(try descriptor("stat")).st_size) }
+    func size() throws(FileError) -> Int { Int(try RegularFile.status(try descriptor("stat"), path).st_size) }
 
     /// The holes of the file, ascending; the list may be incomplete.
     func holes() throws(FileError) -> [Range<Int>] {
         let descriptor = try descriptor("stat")
-        return RealFileSystem.holes(descriptor, try status(descriptor))
-    }
-
-    private func status(_ descriptor: Int32) throws(FileError) -> stat {
-        var info = stat()
-        _ = try RealFileSystem.retry("stat", path) { fstat(descriptor, &info) }
-        return info
+        return RealFileSystem.holes(descriptor, try RegularFile.status(descriptor, path))
     }
 
     func close() {

@@ -50,8 +50,7 @@ public final class RealFileSystem: FileSystem {
 
     /// Maps an open file, which may be closed afterwards.
     static func map(_ descriptor: Int32, _ path: String, limit: Int?) throws(FileError) -> FileMapping {
-        var info = stat()
-        _ = try Self.retry("stat", path) { fstat(descriptor, &info) }
+        let info = try RegularFile.status(descriptor, path)
         let size = Int(info.st_size)
         let holes = Self.holes(descriptor, info)
         var mapped = size

@@ -80,7 +80,8 @@ public enum RegularFile {
         return descriptor
     }
 
-    private static func status(_ descriptor: Int32, _ path: String) throws(FileError) -> stat {
+    /// The attributes of an open file.
+    static func status(_ descriptor: Int32, _ path: String) throws(FileError) -> stat {
         var info = stat()
         _ = try RealFileSystem.retry("stat", path) { fstat(descriptor, &info) }
         return info

@@ -83,10 +83,8 @@ package final class Notifier: AlertSink {
             let isResolved = alert.isResolved(at: now)
             dispatcher.insert(alert, now: now) { groupID, groupKey, route in
                 guard isResolved else { return true }
-                let count = settings.pipeline.receivers[ExactText(route.receiver)]?.count ?? 0
-                return (0..<count).contains { index in
-                    let receiver = "\(route.receiver)/webhook/\(index)"
-                    return memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: receiver)?
+                return settings.pipeline.integrations(of: route).contains { integration in
+                    memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: integration)?
                         .firing.contains(alert.fingerprint) ?? false
                 }
             }
@@ -188,7 +186,7 @@ package final class Notifier: AlertSink {
             let now = clock.now()
             let changed = try state.withLock { try change($0.memory.silences, now) }
             let records = changed.map { LedgerRecord.silence($0) }
-            try append(records)
+            try write(change: records)
             apply(records)
             return changed
         }
@@ -357,7 +355,7 @@ package final class Notifier: AlertSink {
     }
 
     /// Writes records of what is not in memory yet; ``order`` is locked.
-    private func append(_ records: [LedgerRecord]) throws {
+    private func write(change records: [LedgerRecord]) throws {
         guard let ledger, let failure = carryOut(.change, records) else { return }
         let remaining = ledger.takeRemaining()
         if remaining.isEmpty { throw failure }
@@ -399,7 +397,7 @@ package final class Notifier: AlertSink {
     private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) {
         let (pipeline, silences, last) = state.withLock { state in
             let pipeline = state.settings.pipeline
-            let last = pipeline.integrations(of: flush).map {
+            let last = pipeline.integrations(of: flush.route).map {
                 state.memory.log.entry(groupKey: flush.groupKey, groupID: flush.groupID, receiver: $0)
             }
             return (pipeline, state.memory.silences.active(at: flush.time), last)

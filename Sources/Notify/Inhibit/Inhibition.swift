@@ -12,6 +12,10 @@ package struct InhibitRule: Sendable {
         self.targetMatchers = targetMatchers
         self.equal = equal
     }
+
+    func isSource(_ labels: Labels) -> Bool { sourceMatchers.allSatisfy { $0.matches(labels) } }
+
+    func isTarget(_ labels: Labels) -> Bool { targetMatchers.allSatisfy { $0.matches(labels) } }
 }
 
 /// The inhibition rules, applied to a set of alerts.
@@ -55,15 +59,14 @@ package struct Inhibitor: Sendable {
         for alert in alerts where !alert.isResolved(at: now) {
             for index in sourceRules.candidates(of: alert.alert.labels).joined() {
                 let rule = rules[index]
-                guard rule.sourceMatchers.allSatisfy({ $0.matches(alert.alert.labels) }) else { continue }
+                guard rule.isSource(alert.alert.labels) else { continue }
                 let key = alert.alert.labels.keeping(rule.equal)
                 if sources[index][key]?.firstNoTarget != nil { continue }
                 if sources[index][key] == nil {
                     equalLabels[places[index]].rules[key, default: MatcherIndex()].add(index, rule.targetMatchers)
                 }
-                let isTarget = rule.targetMatchers.allSatisfy { $0.matches(alert.alert.labels) }
                 sources[index][key, default: Sources(first: alert.fingerprint)].firstNoTarget =
-                    isTarget ? nil : alert.fingerprint
+                    rule.isTarget(alert.alert.labels) ? nil : alert.fingerprint
             }
         }
     }
@@ -75,10 +78,9 @@ package struct Inhibitor: Sendable {
         var found: [Fingerprint] = []
         for index in tried(for: labels) where found.count < limit {
             let rule = rules[index]
-            guard rule.targetMatchers.allSatisfy({ $0.matches(labels) }) else { continue }
-            let isSource = rule.sourceMatchers.allSatisfy { $0.matches(labels) }
+            guard rule.isTarget(labels) else { continue }
             guard let known = sources[index][labels.keeping(rule.equal)] else { continue }
-            if let source = isSource ? known.firstNoTarget : known.first { found.append(source) }
+            if let source = rule.isSource(labels) ? known.firstNoTarget : known.first { found.append(source) }
         }
         return found
     }

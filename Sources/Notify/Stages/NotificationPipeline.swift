@@ -76,10 +76,9 @@ package struct NotificationPipeline: Sendable {
         return left.filter { !silences.mutes($0.alert.labels) }
     }
 
-    /// The names of the integrations that a flush notifies: `receiver/webhook/0`.
-    package func integrations(of flush: GroupFlush) -> [String] {
-        let receiver = flush.route.receiver
-        return (receivers[ExactText(receiver)] ?? []).indices.map { "\(receiver)/webhook/\($0)" }
+    /// The names of the integrations of a route's receiver: `receiver/webhook/0`.
+    package func integrations(of route: Route) -> [String] {
+        (receivers[ExactText(route.receiver)] ?? []).indices.map { "\(route.receiver)/webhook/\($0)" }
     }
 
     /// The notifications of the alerts of a flush that are left; there are none if nothing is new.
@@ -93,7 +92,7 @@ package struct NotificationPipeline: Sendable {
         let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
         let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
         let webhooks = receivers[ExactText(flush.route.receiver)] ?? []
-        let news = zip(zip(integrations(of: flush), webhooks), last).compactMap { integration, last in
+        let news = zip(zip(integrations(of: flush.route), webhooks), last).compactMap { integration, last in
             NotificationLog.reason(
                 last: last, firing: firing, resolved: resolved, sendsResolved: integration.1.sendsResolved,
                 repeatInterval: flush.route.repeatInterval, now: now

@@ -85,7 +85,7 @@ struct ThreadPoolTests {
     }
 
     @Test("random work, cancellations, refused threads and closes agree with the rules", arguments: 0..<40)
-    func random(_ round: UInt64) {
+    func random(_ round: UInt64) throws {
         var random = SeededRandom(seed: SeededRandom.runSeed &+ round)
         func pick(_ below: Int) -> Int { Int.random(in: 0..<below, using: &random) }
         let system = System()
@@ -96,6 +96,8 @@ struct ThreadPoolTests {
                 $0.most = model.most
             })
         let jobs = Jobs(120)
+        // A test that fails must not leave threads that wait.
+        defer { for job in 0..<120 { jobs.end(job) } }
         var tickets: [Int: Pool.Ticket] = [:]
         for job in 0..<120 {
             system.refuses.store(pick(4) == 0, ordering: .releasing)
@@ -109,20 +111,22 @@ struct ThreadPoolTests {
             }
             if pick(3) == 0, let (other, ticket) = tickets.min(by: { $0.key * 7 % 11 < $1.key * 7 % 11 }) {
                 // The job may be about to begin.
-                #expect(waitFor { jobs.begun.count == model.begun.count })
+                try #require(waitFor { jobs.begun.count == model.begun.count })
                 #expect(pool.cancel(ticket) == model.cancel(other))
                 tickets[other] = nil
             }
-            #expect(waitFor { jobs.begun == model.begun })
-            #expect(waitFor { pool.threads == model.threads && pool.busy == model.running.count })
+            // Two threads that take jobs at the same time may begin them in another order.
+            try #require(waitFor { jobs.begun.sorted() == model.begun.sorted() })
+            try #require(waitFor { pool.threads == model.threads && pool.busy == model.running.count })
             #expect(pool.waiting == model.waiting.count)
         }
         let isDropping = pick(2) == 0
         for job in 0..<120 { jobs.end(job) }
         pool.close(dropping: isDropping)
         #expect(pool.threads == 0 && pool.waiting == 0 && pool.add {} == nil)
-        let expected = model.begun + model.waiting
-        #expect(jobs.begun.sorted() == expected.sorted() || isDropping && expected.starts(with: model.begun))
+        let expected = isDropping ? Set(model.begun) : Set(model.begun + model.waiting)
+        #expect(isDropping ? Set(jobs.begun).isSuperset(of: expected) : Set(jobs.begun) == expected)
+        #expect(Set(jobs.begun).count == jobs.begun.count)
     }
 
     @Test("one thread runs work in its order, with a worker of its own")

@@ -21,12 +21,14 @@ public struct LeftOutPart: Sendable, Hashable {
     public var reason: String
     /// The time range of the missing samples, ms; nil if it is not known.
     public var times: ClosedRange<Int64>?
+    /// Whether there is a file of another store in its place.
+    public var isOther = false
 
     /// A sentence for users who query.
     public var description: String {
         isBlock
             ? "block \(name) is left out, or parts of it: \(kind.rawValue)"
-            : "samples of \(name) are missing: it is \(kind.rawValue)"
+            : "samples of \(name) are missing: it is \(isOther ? "of another store" : kind.rawValue)"
     }
 
     /// The key that distinguishes parts: a checkpoint may be missing after an earlier one was damaged.

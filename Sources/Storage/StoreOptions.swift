@@ -37,6 +37,8 @@ public struct StoreOptions: Sendable {
     public var runsInBackground: Bool
     /// The most files that the process may have open, of which blocks and spill files use a part.
     var openFiles = OpenFiles.most
+    /// Makes the id of a new store; tests make known ones.
+    var makeIdentity: @Sendable () -> UInt64 = StoreIdentity.random
     /// The numbers of elements for which the head reserves address space; tests use small ones.
     var space = HeadSpace.own
     /// The memory for blocks and checkpoints; tests limit it.

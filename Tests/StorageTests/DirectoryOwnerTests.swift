@@ -79,7 +79,7 @@ import Testing
         #expect(files.operations.count == operations)
     }
 
-    @Test(arguments: ["", "MLT", "MLTWAL1\n", "MLTWAL1\n\u{1}\0\0"])
+    @Test(arguments: ["", "MLT", "MLTWAL1\n", "MLTWAL1\n\u{1}\0\0", "MLTWAL2\n"])
     func `a segment that was begun before its header was complete is no reason to refuse a directory`(
         content: String
     ) throws {
@@ -97,6 +97,7 @@ import Testing
     /// Contents of other programs, some of which begin as ours do.
     private static let foreign = [
         "x", "[{\"query\":\"up\"}", "one hundred years of solitude", "two ways", "MARTLEX", "MARTLETS and more",
+        "MARTLETS\u{2}\0\0\0\u{2}\0\0\0 and more and more",
         "MLTCKPxyz",
         "{\"damages\"", "{\"damage\": 12}", "{\"damage\":[{\"file\":1}]}", "ZZZZZZZZZZZZZZZZ and text", "\0\0\0text",
         "{\"query\": \"select 1\"}",
@@ -121,7 +122,7 @@ import Testing
         let files = FaultyFileSystem()
         try put(files, "data/" + name, "")
         try write(try open(files), 0..<3)
-        #expect(try files.read("data/store.martlet") == DirectoryOwner.marker)
+        #expect(StoreMarker.id(in: try files.read("data/store.martlet")) != nil)
     }
 
     @Test func `the small files of a store that was killed at once do not keep it from starting`() throws {
@@ -132,13 +133,15 @@ import Testing
         let reserve = try files.read("data/reserve")
         for (name, content) in [
             ("reserve", reserve), ("probe.tmp", Array("two".utf8)), ("probe", Array("one".utf8)),
-            ("store.martlet.tmp", DirectoryOwner.marker), ("checkpoint.tmp", Array(CheckpointWriter.magic)),
+            ("store.martlet.tmp", StoreMarker.first), ("store.martlet.tmp", StoreMarker.bytes(7)),
+            ("store.martlet.tmp", Array(StoreMarker.bytes(7).prefix(20))),
+            ("checkpoint.tmp", Array(CheckpointWriter.magic)),
             (
                 "queries.active",
                 Array("{\"query\":\"up\",\"timestamp_sec\":1},\n".utf8) + [UInt8](repeating: 0, count: 2014)
             ), ("damage.json", Array("{\"damage\":[]}".utf8)),
         ] {
-            let directory = "small-\(name)"
+            let directory = "small-\(name)-\(content.count)"
             try files.createDirectory(directory)
             let file = try files.open(directory + "/" + name, .replace)
             try file.write(content)
@@ -156,7 +159,7 @@ import Testing
         try files.createDirectory("data")
         for name in names { try put(files, "data/" + name) }
         try write(try open(files), 0..<3)
-        #expect(try files.read("data/store.martlet") == DirectoryOwner.marker)
+        #expect(StoreMarker.id(in: try files.read("data/store.martlet")) != nil)
         for name in names where name != "lock" { #expect(try files.read("data/" + name) == Array("x".utf8)) }
     }
 
@@ -205,13 +208,13 @@ import Testing
         try write(store, 0..<100)
         try store.close()
         for (version, check, isNewer) in [
-            (2, 2, true), (0x0101, 0x0101, true), (2, 0, false), (0, 0, false), (1, 1, false),
+            (3, 3, true), (0x0101, 0x0101, true), (3, 0, false), (2, 0, false), (0, 0, false), (1, 1, false),
         ]
             as [(UInt32, UInt32, Bool)]
         {
             let copy = files.afterPowerCut(.kept)
             copy.damage("data/store.martlet") { bytes in
-                bytes.removeLast(8)
+                bytes.removeLast(20)
                 for number in [version, check] {
                     bytes += (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
                 }

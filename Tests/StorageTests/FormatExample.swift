@@ -15,8 +15,14 @@ struct FormatExample {
     let files = FaultyFileSystem()
     let clock = ManualClock(now: Self.middle + 20_000)
 
-    static let options = StoreOptions(
-        directory: "data", retentionTime: 0, blockDuration: window, runsInBackground: false)
+    static let store: UInt64 = 0x0807_0605_0403_0201
+
+    static var options: StoreOptions {
+        var options = StoreOptions(
+            directory: "data", retentionTime: 0, blockDuration: window, runsInBackground: false)
+        options.makeIdentity = { Self.store }
+        return options
+    }
 
     static func labels(_ instance: String) -> Labels {
         TimeSeriesStoreTests.labels(["__name__": "up", "instance": instance])

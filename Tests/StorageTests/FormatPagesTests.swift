@@ -81,7 +81,7 @@ struct FormatPagesTests {
 
     private static let block = "blocks/" + FormatExample.block
     static let damages: [Damage] = [
-        .init(name: "store.martlet", offset: 0, samples: 10),
+        .init(name: "store.martlet", offset: 0, samples: 10, isSetAside: true),
         .init(name: "reserve", offset: 0, samples: 10),
         // The header, a frame of values, one of series; the page of labels is missed by who asks for labels.
         .init(name: block + "/data", offset: 0, samples: 5),
@@ -97,7 +97,7 @@ struct FormatPagesTests {
         .init(name: "blocks/manifest.log", offset: -1, samples: 10),
         .init(name: "blocks/manifest.log", offset: 0, samples: 10, isSetAside: true),
         // The first frame is damaged, the last is torn.
-        .init(name: "wal/00000002", offset: 0x18, samples: 9, isSetAside: true),
+        .init(name: "wal/00000002", offset: 0x24, samples: 9, isSetAside: true),
         .init(name: "wal/00000002", offset: -1, samples: 9),
         .init(name: "checkpoint", offset: -1, samples: 10, isSetAside: true),
         .init(name: "spill/1700006400000-1.spill", offset: -1, samples: 8),

@@ -200,7 +200,7 @@ import Testing
             return store.brokenInvariant ?? ""
         }
         #expect(try broken { $0[3] ^= 1 }.contains("does not begin as a segment"))
-        #expect(try broken { $0[30] ^= 1 }.contains("is damaged"))
+        #expect(try broken { $0[WriteAheadLog.headerSize + 14] ^= 1 }.contains("is damaged"))
         #expect(try broken { $0.removeLast() }.contains("the frame at"))
         #expect(
             try broken { content in
@@ -215,8 +215,9 @@ import Testing
             }.contains("which counts"))
         #expect(
             try broken { content in
-                let length = (0..<3).reduce(0) { $0 | Int(content[16 + $1]) << (8 * $1) }
-                content.removeSubrange(16..<(24 + length))
+                let start = WriteAheadLog.headerSize
+                let length = (0..<3).reduce(0) { $0 | Int(content[start + $1]) << (8 * $1) }
+                content.removeSubrange(start..<(start + 8 + length))
             }.contains("where 0 is expected"))
     }
 }

@@ -171,7 +171,7 @@ import Testing
                 let numbers: [UInt64] = [.max, .max - 1, WriteAheadLog.lastSegment + 1]
                 for number in numbers {
                     let file = try files.open("data/wal/\(number)", .create)
-                    try file.write(WriteAheadLog.header(number))
+                    try file.write(WriteAheadLog.Header(number: number, store: nil).bytes)
                 }
             }
             for _ in 0..<2 {

@@ -52,6 +52,8 @@ struct CheckpointFrame {
     /// Records in the form of the log.
     static let records: UInt32 = 5
     static let end: UInt32 = 6
+    /// The most bytes of a header and its framing; it has a few numbers.
+    static let mostHeader = 1 << 10
 
     /// The framing, with kind, group and raw size before the length.
     static let framing = RecordFraming(
@@ -94,6 +96,34 @@ struct CheckpointReader: @unchecked Sendable {
         }
         self.frames = frames
         if frames.last?.kind != CheckpointFrame.end || mapping.isPartial { damage.append(bytes.count) }
+    }
+
+    /// The id of the store that a checkpoint states; nil if there is none, or if the frame with it is damaged.
+    static func store(of path: String, _ fileSystem: any FileSystem) throws(FileError) -> UInt64? {
+        let start = try FileStart.read(path, CheckpointWriter.magic.count + CheckpointFrame.mostHeader, fileSystem)
+        guard start.starts(with: CheckpointWriter.magic) else { return nil }
+        return start.withUnsafeBytes { bytes in
+            guard let frame = frame(bytes, CheckpointWriter.magic.count), frame.kind == CheckpointFrame.header,
+                frame.raw <= CheckpointFrame.mostHeader
+            else { return nil }
+            let stored = UnsafeRawBufferPointer(rebasing: bytes[frame.offset..<(frame.offset &+ frame.stored)])
+            return withUnsafeTemporaryAllocation(byteCount: frame.raw, alignment: 8) { content in
+                do {
+                    try ZstdDecompressor().decompress(stored, into: content)
+                    return try store(inHeader: ByteReader(UnsafeRawBufferPointer(content)))
+                } catch { return nil }
+            }
+        }
+    }
+
+    /// The id in the content of a header frame, after the fields that were there before it.
+    private static func store(inHeader content: ByteReader) throws(DecodeError) -> UInt64? {
+        var reader = content
+        for _ in 0..<6 where !reader.isAtEnd { _ = try reader.varint() }
+        if !reader.isAtEnd { _ = try reader.u32() }
+        for _ in 0..<2 where !reader.isAtEnd { _ = try reader.varint() }
+        let id = reader.isAtEnd ? 0 : try reader.u64()
+        return id == 0 ? nil : id
     }
 
     private static func word(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> UInt32 {

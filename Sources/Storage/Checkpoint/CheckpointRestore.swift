@@ -9,15 +9,27 @@ extension Head {
     /// The damage in a checkpoint, with its offsets.
     private typealias Failures = [(offset: Int, error: String)]
 
+    /// What was read of a checkpoint, besides what the head has of it.
+    struct Restored {
+        /// Whether there is a checkpoint.
+        var isThere = false
+        /// The first log segment to read; 0 without a checkpoint or its header.
+        var segment: UInt64 = 0
+        /// The last trusted time, ms.
+        var trusted: Int64?
+        /// The number of blocks of the store.
+        var blocks: UInt64 = 0
+        /// The damage, each part with its offset.
+        var damage: [String] = []
+    }
+
     /// Reads the checkpoint.
     ///
-    /// - Returns: Whether there is a checkpoint; the first log segment to read, 0 without a checkpoint or its header;
-    ///   the last trusted time, ms; the number of blocks of the store; and the damage, each part with its offset.
     /// - Throws: Also the limit that the data has reached: what does not fit is not damage.
     func restore(
         _ path: String, _ fileSystem: any FileSystem, records: (inout ByteReader) throws -> Void
-    ) throws -> (isThere: Bool, segment: UInt64, trusted: Int64?, blocks: UInt64, damage: [String]) {
-        guard try fileSystem.exists(path) else { return (false, 0, nil, 0, []) }
+    ) throws -> Restored {
+        guard try fileSystem.exists(path) else { return Restored() }
         let checkpoint = try CheckpointReader(path, fileSystem)
         let decompressor = try ZstdDecompressor()
         if !checkpoint.damage.isEmpty { restored = [] }
@@ -75,7 +87,9 @@ extension Head {
         if !hasEnd { spill.restoreAll() }
         let missing = checkpoint.damage.map { "offset \($0): expected a whole frame" }
         failures.sort { $0.offset < $1.offset }
-        return (true, segment, trusted, blocks, missing + failures.map { "offset \($0.offset): \($0.error)" })
+        return Restored(
+            isThere: true, segment: segment, trusted: trusted, blocks: blocks,
+            damage: missing + failures.map { "offset \($0.offset): \($0.error)" })
     }
 
     /// Whether an error reports a lack of memory; it is noted as the limit that the data has reached.

@@ -63,10 +63,11 @@ extension TimeSeriesStore {
         frame.appendZigzag(trustedTime.withLock { $0.limit } ?? .max)
         frame.appendVarint(UInt64(blockSet.count))
         frame.appendLittle(SeriesState.layout)
-        if head.space != HeadSpace() {
+        if head.space != HeadSpace() || log.store != nil {
             frame.appendVarint(head.space.sealedChunks)
             frame.appendVarint(head.space.chunkBlocks)
         }
+        if let id = log.store { frame.appendLittle(id) }
         try writer.write(CheckpointFrame.header, frame)
         try writeSeries(idEnd, &writer)
         for group in groups where !group.isUnknown {

@@ -17,6 +17,8 @@ struct DamageNotes: Equatable, Sendable {
         var found: Int64
         /// The time range of its data, ms; nil if it is not known.
         var times: ClosedRange<Int64>?
+        /// Whether it is a file of another store.
+        var isOther = false
     }
 
     static let fileName = "damage.json"
@@ -35,6 +37,7 @@ struct DamageNotes: Equatable, Sendable {
         entry.times = entry.times.map { Self.exact($0.lowerBound)...Self.exact($0.upperBound) }
         if let known = entries.firstIndex(where: { $0.file == entry.file && $0.kind == entry.kind }) {
             entries[known].found = entry.found
+            entries[known].isOther = entry.isOther
             if let times = entry.times {
                 let before = entries[known].times ?? times
                 entries[known].times =
@@ -130,7 +133,8 @@ struct DamageNotes: Equatable, Sendable {
             func time(_ key: String) -> Int64? { item[key]?.number.flatMap { Int64(exactly: $0) } }
             var times: ClosedRange<Int64>?
             if let first = time("minTime"), let last = time("maxTime"), first <= last { times = first...last }
-            add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times))
+            let isOther = item["otherStore"]?.bool ?? false
+            add(Entry(file: file, kind: kind, found: time("found") ?? 0, times: times, isOther: isOther))
         }
         // A file that was written by hand has no checksum.
         if let known = value["crc32c"]?.string, known != checksum { return nil }
@@ -175,6 +179,10 @@ struct DamageNotes: Equatable, Sendable {
                     $0.string(entry.kind.rawValue)
                     $0.key("found")
                     $0.integer(entry.found)
+                    if entry.isOther {
+                        $0.key("otherStore")
+                        $0.bool(true)
+                    }
                     guard let times = entry.times else { return }
                     $0.key("minTime")
                     $0.integer(times.lowerBound)

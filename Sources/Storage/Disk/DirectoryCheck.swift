@@ -4,17 +4,18 @@ import Telemetry
 
 /// The check whether a directory can hold a store, before anything is written to it.
 enum DirectoryCheck {
-    /// Takes a directory for this process: makes it if it is missing, locks and marks it, and tries the operations on
-    /// which the store relies.
+    /// Takes a directory for this process: makes it if it is missing, locks it, marks it if it was nobody's, and tries
+    /// the operations on which the store relies.
     ///
     /// A directory of another program is not changed.
     ///
     /// Things with the name of a file of the store that are not regular files are set aside.
     ///
+    /// - Parameter id: The id of a new store.
     /// - Throws: ``StorageError/unusable(_:)`` with one sentence of advice. In a store, a full disk is only logged,
     ///   because it may get free space; but a directory without a marker is not known to be a store's at the next start.
     static func take(
-        _ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool
+        _ path: String, _ fileSystem: any FileSystem, usesLockFile: Bool, id: () -> UInt64
     ) throws -> (lock: (any DirectoryLock)?, irregular: [IrregularFiles.Found]) {
         var isStore = try refuseForeign(path, fileSystem)
         var lock: (any DirectoryLock)?
@@ -28,7 +29,8 @@ enum DirectoryCheck {
         }
         do {
             irregular = try IrregularFiles.setAside(path, fileSystem)
-            try DirectoryOwner.mark(path, fileSystem)
+            // The marker of a store is only changed when its start succeeds.
+            if !isStore { try StoreMarker.write(path, id(), fileSystem) }
             isStore = true
             try probe(path, fileSystem)
         } catch let error as FileError {

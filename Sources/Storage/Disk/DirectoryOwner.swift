@@ -16,12 +16,6 @@ enum DirectoryOwner: Equatable {
     /// A store in a format of a later version of this program.
     case newer(version: UInt32)
 
-    /// The marker: `MARTLETS`, version, 0.
-    ///
-    /// A later version is also in the place of the 0, so that a damaged byte does not look like a later version.
-    static let markerName = "store.martlet"
-    static let marker: [UInt8] = BlockFormat.fileHeader(Array("MARTLETS".utf8))
-
     /// An entry of the directory, with the kind on which the decision depends.
     struct Entry: Equatable {
         enum Kind: Equatable {
@@ -78,16 +72,6 @@ enum DirectoryOwner: Equatable {
         return decide(entries)
     }
 
-    /// Writes the marker, durably.
-    static func mark(_ path: String, _ fileSystem: any FileSystem) throws(FileError) {
-        let marker = path + "/" + markerName
-        guard try !fileSystem.exists(marker) else { return }
-        do throws(FileError) { try fileSystem.replace(marker, with: Self.marker) } catch {
-            try? fileSystem.remove(marker + ".tmp")
-            throw error
-        }
-    }
-
     // MARK: Looking
 
     private static func entries(
@@ -96,9 +80,9 @@ enum DirectoryOwner: Equatable {
         func one(_ kind: Entry.Kind) -> [Entry] { [Entry(name: name, kind: kind)] }
         let isDirectory = (try? fileSystem.status(path).isDirectory) ?? false
         switch (name, isDirectory) {
-        case (markerName, false):
+        case (StoreMarker.name, false):
             if IrregularFiles.isOne(path, fileSystem) { return one(.unknown) }
-            return one(kindOfMarker(try FileStart.read(path, marker.count, fileSystem)))
+            return one(kindOfMarker(try FileStart.read(path, StoreMarker.beginning.count, fileSystem)))
         case ("lost+found", true): return one(.neutral)
         case (_, false) where SmallFile.all[name] != nil:
             if name == "queries.active", try begins(path, [UInt8(ascii: "[")], fileSystem) { return one(.prometheus) }
@@ -130,7 +114,8 @@ enum DirectoryOwner: Equatable {
                 guard isPrometheusLog(entry) else { return .unknown }
                 guard WriteAheadLog.number(of: entry) != nil else { return .prometheus }
                 let status = try? fileSystem.status(file)
-                return status.map { !$0.isDirectory && $0.size < WriteAheadLog.headerSize } == true ? .short : .stray
+                return status.map { !$0.isDirectory && $0.size < WriteAheadLog.firstHeaderSize } == true
+                    ? .short : .stray
             }
         case ("ledger", true):
             return try inside(path, name, fileSystem) { entry throws(FileError) in
@@ -180,11 +165,11 @@ enum DirectoryOwner: Equatable {
     }
 
     private static func kindOfMarker(_ bytes: [UInt8]) -> Entry.Kind {
-        guard bytes.prefix(8).elementsEqual(marker.prefix(8)) else { return .unknown }
-        guard bytes.count == marker.count else { return .marker }
+        guard bytes.starts(with: StoreMarker.magic) else { return .unknown }
+        guard bytes.count == StoreMarker.beginning.count else { return .marker }
         func number(at start: Int) -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) } }
         let version = number(at: 8)
-        return version > BlockFormat.version && version == number(at: 12) ? .newer(version) : .marker
+        return version > StoreMarker.version && version == number(at: 12) ? .newer(version) : .marker
     }
 
     private static func begins(
@@ -209,9 +194,11 @@ extension TimeSeriesStore {
         return false
     }
 
-    /// The block duration with which a store's checkpoint was written, ms; nil if there is none that can be read.
+    /// The block duration with which a store's own checkpoint was written, ms; nil if there is none that can be read.
     package static func blockDuration(of path: String, _ files: any FileSystem) throws(StorageError) -> Int64? {
-        try Head.blockDuration(ofCheckpoint: path + "/checkpoint", files)
+        // What cannot be read now is reported by the start.
+        if let identity = try? StoreIdentity.of(path, files), identity.isCheckpointOther { return nil }
+        return try Head.blockDuration(ofCheckpoint: path + "/checkpoint", files)
     }
 
     /// Throws unless there is a store of this program; nothing in the directory is changed.

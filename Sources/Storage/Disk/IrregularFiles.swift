@@ -38,7 +38,7 @@ enum IrregularFiles {
         let place: Found.Place? =
             switch (folder, final) {
             case ("", "checkpoint"): .checkpoint
-            case ("", DirectoryOwner.markerName), ("", DiskReserve.name), ("", "probe"): .other
+            case ("", StoreMarker.name), ("", DiskReserve.name), ("", "probe"): .other
             case ("blocks/", Manifest.fileName), ("blocks/", PendingDeletions.fileName): .other
             case ("wal/", _): WriteAheadLog.number(of: final).map { .segment($0) }
             case ("spill/", _): SpillStore.windowAndNumber(final) == nil ? nil : .spill
@@ -54,7 +54,7 @@ enum IrregularFiles {
         switch place {
         case .checkpoint, .segment: true
         case .spill: false
-        case .other: [DirectoryOwner.markerName, Manifest.fileName, PendingDeletions.fileName].contains(name)
+        case .other: [StoreMarker.name, Manifest.fileName, PendingDeletions.fileName].contains(name)
         }
     }
 

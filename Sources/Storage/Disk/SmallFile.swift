@@ -17,6 +17,8 @@ enum SmallFile {
         case filled(UInt8, count: Int)
         /// Slots of so many bytes, each of which is free or has a text with this beginning.
         case slots(Int, beginning: [UInt8])
+        /// The marker of a store, or the start of it.
+        case marker
         /// Notes of damage.
         case notes
     }
@@ -26,7 +28,7 @@ enum SmallFile {
 
     static let all: [String: Content] = [
         "lock": .empty,
-        DirectoryOwner.markerName + ".tmp": .text([DirectoryOwner.marker]),
+        StoreMarker.name + ".tmp": .marker,
         "queries.active": .slots(1024, beginning: Array("{\"query\":\"".utf8)),
         DiskReserve.name: .filled(0x5A, count: 1 << 20),
         "probe": .text([Array("one".utf8), Array("two".utf8)]),
@@ -59,6 +61,7 @@ enum SmallFile {
             return stride(from: 0, to: bytes.count, by: size).allSatisfy { start in
                 bytes[start] == 0 || bytes[start..<(start + size)].starts(with: beginning)
             }
+        case .marker: return StoreMarker.isBegun(bytes)
         case .notes: return DamageNotes(reading: bytes) != nil
         }
     }

@@ -31,12 +31,14 @@ extension TimeSeriesStore {
 enum LogSegmentCheck {
     /// The number of records of samples of each group.
     static func sequences(of number: UInt64, _ content: [UInt8]) throws -> [UInt32: UInt64] {
-        try BrokenInvariant.require(
-            content.starts(with: WriteAheadLog.header(number)), "segment \(number) does not begin as a segment")
+        let header = WriteAheadLog.Header(content.prefix(WriteAheadLog.headerSize))
+        guard let header, header.number == number else {
+            throw BrokenInvariant(description: "segment \(number) does not begin as a segment")
+        }
         var next: [UInt32: UInt64] = [:]
         let decompressor = try ZstdDecompressor()
         try content.withUnsafeBytes { bytes in
-            var reader = ByteReader(bytes, at: WriteAheadLog.headerSize)
+            var reader = ByteReader(bytes, at: header.bytes.count)
             while !reader.isAtEnd {
                 let offset = reader.offset
                 do {

@@ -15,11 +15,15 @@ struct LogReplay {
     /// The receivers of metadata and exemplars.
     var onMetadata: (String, MetricMetadata) -> Void = { _, _ in }
     var onExemplar: (UInt32, Exemplar) -> Void = { _, _ in }
+    /// The id of the store; nil if it has none.
+    var store: UInt64?
     private(set) var damaged = 0
     /// The segments that are damaged.
     private(set) var damagedSegments: Set<UInt64> = []
     /// The files with the name of a segment that have neither its header nor a whole frame.
     private(set) var foreign: Set<UInt64> = []
+    /// The segments of another store, which are not read.
+    private(set) var others: Set<UInt64> = []
     /// The numbers below segments that were read which may be unused according to the log.
     private(set) var unused: [Range<UInt64>] = []
     /// The last segment, and its bytes up to the end of its last whole frame, if its end is torn (incomplete).
@@ -57,16 +61,17 @@ struct LogReplay {
         segment = number
         let mapping = try fileSystem.map(path, limit: WriteAheadLog.longestSegment)
         let bytes = mapping.bytes
-        let header = WriteAheadLog.header(number)
         // A segment gets its name only when its header is on disk.
-        guard bytes.count >= header.count else { return report(path, 0, "the log's header") }
+        guard bytes.count >= WriteAheadLog.firstHeaderSize else { return report(path, 0, "the log's header") }
         // The frames have their own checksums, and may have data that is nowhere else.
-        let isOwn = header.elementsEqual(bytes[0..<header.count])
+        let header = WriteAheadLog.Header(bytes.prefix(WriteAheadLog.headerSize))
+        if let other = header?.store, let store, other != store { return refuse(number, path) }
+        let isOwn = header?.number == number
         if !isOwn { report(path, 0, "the log's header") }
         var frames = 0
         // Frames are read one by one; their samples are applied when there are many.
         var records = ByteSink()
-        var at = header.count
+        var at = header?.bytes.count ?? WriteAheadLog.firstFrame(bytes)
         while at < bytes.count {
             guard let frame = WriteAheadLog.framing.frame(bytes, at: at) else {
                 // There is nothing after a torn end. Elsewhere, reading continues with the next whole frame.
@@ -197,6 +202,14 @@ struct LogReplay {
             }
         }
         deletions.removeAll()
+    }
+
+    /// Notes that a segment is of another store.
+    mutating func refuse(_ number: UInt64, _ path: String) {
+        damaged += 1
+        damagedSegments.insert(number)
+        others.insert(number)
+        log.error("A file of the log is left out", ["file": path, "err": StoreIdentity.otherStore])
     }
 
     private mutating func report(_ path: String, _ offset: Int, _ expected: String) {

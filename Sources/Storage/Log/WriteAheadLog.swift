@@ -7,7 +7,7 @@ import Telemetry
 
 /// The write-ahead log: all data that is not in a checkpoint yet.
 ///
-/// The files are `wal/00000001`, `wal/00000002`, …; each starts with 8 bytes of magic and its number (8), then frames:
+/// The files are `wal/00000001`, `wal/00000002`, …; each starts with a ``Header``, then frames:
 ///
 ///     length (4) · crc32c of the content (4) · content: records, see ``LogRecord``
 ///     length with ``packedFlag`` (4) · crc32c of the content (4) · content: size of the records (varint), zstd of them
@@ -17,8 +17,8 @@ import Telemetry
 ///
 /// After a failed write, the file is truncated to its last whole frame, and the next segment is started.
 final class WriteAheadLog: Sendable {
-    static let magic: [UInt8] = Array("MLTWAL1\n".utf8)
-    static let headerSize = 16
+    static let magic: [UInt8] = Array("MLTWAL2\n".utf8)
+    static let headerSize = 28
     /// The longest frame that a reader accepts.
     static let maxFrame = 1 << 28
     /// The most bytes of a segment that a reader maps: no segment is longer.
@@ -90,7 +90,9 @@ final class WriteAheadLog: Sendable {
     /// The identity of the store's directory; 0 if it is not known.
     private let home: UInt64
     private let segmentSize: Atomic<Int>
-    private let fileSystem: any FileSystem
+    let fileSystem: any FileSystem
+    /// The id of the store; nil if it has none.
+    let store: UInt64?
     private let state: Mutex<State>
     private let syncing = Mutex<UInt64>(0)
     private let number: Atomic<UInt64>
@@ -99,8 +101,10 @@ final class WriteAheadLog: Sendable {
     private let durations = Mutex(QuantileWindow())
     private let failures = Atomic<Int>(0)
 
-    /// The segments of an earlier process that are not in a checkpoint.
+    /// The store and the segments of an earlier process that are not in a checkpoint.
     struct Earlier {
+        /// The id of the store; nil if it has none.
+        var store: UInt64?
         /// The bytes of all of them.
         var written: Int
         /// The segments that are whole; a killed process may have written them without a sync.
@@ -118,6 +122,7 @@ final class WriteAheadLog: Sendable {
         self.reserve = reserve
         self.segmentSize = Atomic(segmentSize)
         self.fileSystem = fileSystem
+        store = earlier.store
         number = Atomic(first &- 1)
         home = try fileSystem.status(FilePath.parent(directory)).identity
         state = Mutex(State(written: earlier.written, unsynced: earlier.whole))
@@ -145,7 +150,7 @@ final class WriteAheadLog: Sendable {
         // Existing files are not overwritten.
         while try fileSystem.exists(Self.path(directory, next)) { next &+= 1 }
         let path = Self.path(directory, next)
-        var start = Self.header(next)
+        var start = Header(number: next, store: store).bytes
         if let unused = state.unusedFrom { Self.append(LogRecord.skipped(from: unused)[...], nil, 0, to: &start) }
         let file: any File
         do throws(FileError) {
@@ -480,7 +485,7 @@ final class WriteAheadLog: Sendable {
             let path = Self.path(directory, number)
             if damaged.contains(number) {
                 try SetAside.rename(path, fileSystem)
-            } else if try Self.isOwn(path, number, fileSystem) {
+            } else if try isOwn(path, number) {
                 try fileSystem.remove(path)
             }
         }

@@ -42,6 +42,8 @@ struct RecoveryPlan: Equatable, Sendable {
         var damagedSegments: Set<UInt64> = []
         /// The files with the name of a segment that have neither its header nor a whole frame.
         var foreign: Set<UInt64> = []
+        /// The files of another store; they are among the damaged ones.
+        var others: Set<UInt64> = []
         /// The numbers that need no file, each range up to an existing segment.
         var unused: [Range<UInt64>] = []
         /// The numbers of segments that had frames, even if they are in ``unused``.
@@ -57,6 +59,8 @@ struct RecoveryPlan: Equatable, Sendable {
         /// Something that is not a regular file was in the place of a file.
         case irregular(keptAs: String)
         case damagedSegment(UInt64)
+        /// A file of the log is of another store.
+        case otherSegment(UInt64)
         case missingSegments(ClosedRange<UInt64>)
         case missingSpill(String)
 
@@ -67,7 +71,7 @@ struct RecoveryPlan: Equatable, Sendable {
             case .missingCheckpoint: "checkpoint"
             case .missingSpill(let name): "spill/" + name
             case .missingBlocks: "blocks"
-            case .damagedSegment(let number): "wal" + WriteAheadLog.path("", number)
+            case .damagedSegment(let number), .otherSegment(let number): "wal" + WriteAheadLog.path("", number)
             case .missingSegments(let numbers):
                 "wal" + WriteAheadLog.path("", numbers.lowerBound)
                     + (numbers.lowerBound < numbers.upperBound
@@ -77,8 +81,17 @@ struct RecoveryPlan: Equatable, Sendable {
 
         var kind: LeftOutPart.Kind {
             switch self {
-            case .damagedCheckpoint, .irregular, .damagedSegment: .damaged
+            case .damagedCheckpoint, .irregular, .damagedSegment, .otherSegment: .damaged
             case .missingCheckpoint, .missingBlocks, .missingSegments, .missingSpill: .missing
+            }
+        }
+
+        /// Whether a file of another store is in the place of the file.
+        var isOther: Bool {
+            switch self {
+            case .damagedCheckpoint(let places, _): places.contains(StoreIdentity.otherStore)
+            case .otherSegment: true
+            default: false
             }
         }
     }
@@ -175,11 +188,14 @@ struct RecoveryPlan: Equatable, Sendable {
             noteMissingCheckpoint()
         }
         count += log.damaged
-        for number in log.damagedSegments.sorted() { losses.append(.damagedSegment(number)) }
+        for number in log.damagedSegments.sorted() {
+            losses.append(log.others.contains(number) ? .otherSegment(number) : .damagedSegment(number))
+        }
         let noted = directory.newestSegment
         let first = checkpoint.segment > 0 ? checkpoint.segment : used.first ?? (noted > 0 ? noted : nil)
         let own = used.last {
-            $0 >= first ?? 0 && !log.foreign.contains($0) && !irregularSegments.contains($0)
+            $0 >= first ?? 0 && !log.foreign.contains($0) && !log.others.contains($0)
+                && !irregularSegments.contains($0)
         }
         let gaps = Self.gaps(
             used, from: first, to: max(own ?? 0, noted), unused: log.unused, needed: log.used.union([noted]))

@@ -20,7 +20,10 @@ extension TimeSeriesStore {
         for loss in plan.losses {
             // Blocks have older samples, too.
             let first = if case .missingBlocks = loss { Int64.min } else { times.lowerBound }
-            notes.add(.init(file: loss.file, kind: loss.kind, found: now, times: first...times.upperBound))
+            notes.add(
+                .init(
+                    file: loss.file, kind: loss.kind, found: now, times: first...times.upperBound, isOther: loss.isOther
+                ))
         }
         let known = Set(notes.entries.map(\.file))
         for name in DamageNotes.setAside(options.directory, fileSystem) where !known.contains(name) {
@@ -76,7 +79,9 @@ extension TimeSeriesStore {
     func part(_ entry: DamageNotes.Entry) -> LeftOutPart {
         LeftOutPart(
             name: entry.file, isBlock: false, kind: entry.kind,
-            reason: "\(options.directory)/\(entry.file) was found \(entry.kind.rawValue)", times: entry.times)
+            reason: "\(options.directory)/\(entry.file) was found "
+                + (entry.isOther ? "to be of another store" : entry.kind.rawValue),
+            times: entry.times, isOther: entry.isOther)
     }
 
     /// The time range of the losses.

@@ -44,8 +44,7 @@ extension TimeSeriesStore {
     private static func emptyHead(
         _ options: StoreOptions, _ fileSystem: any FileSystem, _ clock: any Clock
     ) throws -> Bool {
-        let path = options.directory + "/checkpoint"
-        guard let duration = try Head.blockDuration(ofCheckpoint: path, fileSystem), duration != options.blockDuration
+        guard let duration = try blockDuration(of: options.directory, fileSystem), duration != options.blockDuration
         else { return false }
         var old = options
         old.blockDuration = duration
@@ -129,7 +128,8 @@ struct StoreParts {
         isOversized = watched.spaceLeft == 0
         self.options = options
         self.clock = clock
-        (lock, irregular) = try DirectoryCheck.take(directory, watched, usesLockFile: options.usesLockFile)
+        (lock, irregular) = try DirectoryCheck.take(
+            directory, watched, usesLockFile: options.usesLockFile, id: options.makeIdentity)
         reserve = DiskReserve(directory, fileSystem: watched)
         diskSpace = DiskSpaceWatch(directory, watched)
         let spill = try SpillStore(directory + "/spill", fileSystem: watched)
@@ -169,8 +169,13 @@ struct StoreRecovery {
         replay.onMetadata = { _ = metadata.set($0, $1) }
         replay.onExemplar = { parts.exemplars.add($0, $1, isReplayed: true) }
         started = parts.clock.monotonic()
+        let identity = try StoreIdentity.of(parts.options.directory, files)
+        replay.store = identity.id
+        if let id = identity.id { head.spill.belongs(to: id) }
         let restored = try parts.fitting(parts.checkpoint) {
-            try head.restore(parts.checkpoint, files) { reader in
+            // Nothing of it is read, so that its series are not taken for those of the log.
+            if identity.isCheckpointOther { return Head.Restored(isThere: true, damage: [StoreIdentity.otherStore]) }
+            return try head.restore(parts.checkpoint, files) { reader in
                 if try replay.apply(&reader) != nil { throw DecodeError(expected: "no samples", offset: reader.offset) }
             }
         }
@@ -188,9 +193,11 @@ struct StoreRecovery {
         let missing = head.forgetCutFiles(files, cut: parts.blockSet.cutFiles(since: restored.segment))
         replay.carryOutDeletions()
         parts.report(plan.note(try parts.content(missing)), logger)
-        for number in plan.segments {
+        for number in identity.otherSegments.sorted() { replay.refuse(number, WriteAheadLog.path(parts.wal, number)) }
+        let segments = plan.segments.filter { !identity.otherSegments.contains($0) }
+        for number in segments {
             let path = WriteAheadLog.path(parts.wal, number)
-            try parts.fitting(path) { try replay.read(number, path, isLast: number == plan.segments.last, files) }
+            try parts.fitting(path) { try replay.read(number, path, isLast: number == segments.last, files) }
         }
         head.keepReserve()
         head.doubtful = [:]
@@ -198,10 +205,13 @@ struct StoreRecovery {
         replay.reportShortSegments(parts.wal)
         parts.report(plan.note(replay.findings), logger)
         parts.letGo(plan.strangers, logger)
+        let id = identity.settle(parts.options.directory, new: parts.options.makeIdentity, files)
+        if let id { head.spill.belongs(to: id) }
         seconds = Double(parts.clock.monotonic() - started) / 1e9
         log = try WriteAheadLog(
             parts.wal, first: plan.newSegment, segmentSize: parts.options.walSegmentSize, fileSystem: files,
-            reserve: parts.reserve, behind: .init(written: replay.sizes.values.reduce(0, +), whole: replay.whole))
+            reserve: parts.reserve,
+            behind: .init(store: id, written: replay.sizes.values.reduce(0, +), whole: replay.whole))
         checkpointSize = (try? files.status(parts.checkpoint))?.size ?? 0
         self.plan = plan
         self.replay = replay
@@ -273,7 +283,7 @@ extension StoreParts {
             case .missingSegments:
                 logger.error("A part of the log is missing; what it held is lost", ["file": path])
             // These were logged when they were found.
-            case .irregular, .damagedSegment: break
+            case .irregular, .damagedSegment, .otherSegment: break
             }
         }
     }
@@ -283,7 +293,7 @@ extension LogReplay {
     /// The findings of the replay for ``RecoveryPlan``.
     fileprivate var findings: RecoveryPlan.LogFindings {
         .init(
-            damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, unused: unused,
+            damaged: damaged, damagedSegments: damagedSegments, foreign: foreign, others: others, unused: unused,
             used: Set(saidSizes.keys))
     }
 }

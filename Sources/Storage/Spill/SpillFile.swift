@@ -5,7 +5,8 @@ import Synchronization
 
 /// The sealed chunks of one block window, until a block has them.
 ///
-/// The file is a sequence of records, each `crc32c (4) · content`; the writer of a record knows its position and
+/// The file is a sequence of records, each `checksum (4) · content`; the checksum is the crc32c of the content, XOR
+/// ``mask``. The writer of a record knows its position and
 /// length.
 ///
 /// Appended records are collected in memory and written in large parts. While the disk is full they stay in memory,
@@ -38,11 +39,18 @@ final class SpillFile: Sendable {
     private let fileSystem: any FileSystem
     private let state: Mutex<State>
     private let detached = Atomic(false)
+    private let maskBits = Atomic<UInt32>(0)
 
     /// Whether new chunks are written to another file, because the window is being made a block or this file is long.
     var isDetached: Bool {
         get { detached.load(ordering: .acquiring) }
         set { detached.store(newValue, ordering: .releasing) }
+    }
+
+    /// What belongs to the store in the checksums of records; 0 if the store has no id.
+    var mask: UInt32 {
+        get { maskBits.load(ordering: .relaxed) }
+        set { maskBits.store(newValue, ordering: .relaxed) }
     }
 
     /// Prepares a file that is opened or made on demand; bytes after `size` are removed at the first write.
@@ -56,7 +64,7 @@ final class SpillFile: Sendable {
 
     /// Appends the checksum of a record and the record; returns its position, or nil if the file would reach 4 GiB.
     func append(_ content: UnsafeRawBufferPointer) -> UInt32? {
-        let checksum = CRC32C.hash(content)
+        let checksum = CRC32C.hash(content) ^ mask
         return state.withLock { state in
             let offset = state.written &+ state.tail.count
             guard offset &+ content.count &+ 4 < Int(UInt32.max) else { return nil }
@@ -178,7 +186,10 @@ final class SpillFile: Sendable {
     func read(at offset: UInt32, _ count: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) -> Bool {
         guard try peek(at: offset, count, into: buffer) else { return false }
         let content = UnsafeRawBufferPointer(rebasing: buffer[4..<(count &+ 4)])
-        return CRC32C.hash(content) == UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
+        let checksum = UInt32(littleEndian: buffer.loadUnaligned(as: UInt32.self))
+        let found = CRC32C.hash(content)
+        // Records that were written before the store had an id have the checksum alone.
+        return found ^ mask == checksum || found == checksum
     }
 
     /// ``read(at:_:into:)`` without the check of the checksum.

@@ -7,6 +7,8 @@ final class SpillStore: Sendable {
         var byWindow: [Int64: SpillFile] = [:]
         var byNumber: [UInt16: SpillFile] = [:]
         var next: UInt16 = 1
+        /// What the checksums of records are combined with; 0 as long as the store has no id.
+        var mask: UInt32 = 0
         /// The numbers of files of earlier runs that must not be overwritten.
         var taken: Set<UInt16> = []
     }
@@ -19,6 +21,16 @@ final class SpillStore: Sendable {
         self.directory = directory
         self.fileSystem = fileSystem
         try fileSystem.createDirectory(directory)
+    }
+
+    /// Combines the checksums of records with the id of the store from now on, so that those of another store do not
+    /// fit; records of earlier versions still do.
+    func belongs(to id: UInt64) {
+        let mask = StoreIdentity.mask(id)
+        state.withLock { state in
+            state.mask = mask
+            for file in state.byNumber.values { file.mask = mask }
+        }
     }
 
     private func path(_ windowEnd: Int64, _ number: UInt16) -> String { "\(directory)/\(windowEnd)-\(number).spill" }
@@ -39,6 +51,7 @@ final class SpillStore: Sendable {
             }
             let file = SpillFile(
                 path(windowEnd, state.next), windowEnd: windowEnd, number: state.next, size: 0, fileSystem: fileSystem)
+            file.mask = state.mask
             state.byWindow[windowEnd] = file
             state.byNumber[state.next] = file
             state.next &+= 1
@@ -51,6 +64,7 @@ final class SpillStore: Sendable {
         state.withLock { state in
             let file = SpillFile(
                 path(windowEnd, number), windowEnd: windowEnd, number: number, size: size, fileSystem: fileSystem)
+            file.mask = state.mask
             if state.byWindow[windowEnd] == nil { state.byWindow[windowEnd] = file }
             state.byNumber[number] = file
             state.next = max(state.next, number == .max ? 1 : number + 1)

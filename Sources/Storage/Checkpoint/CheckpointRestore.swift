@@ -9,7 +9,7 @@ extension Head {
     /// The damage in a checkpoint, with its offsets.
     private typealias Failures = [(offset: Int, error: String)]
 
-    /// What was read of a checkpoint, besides what the head has of it.
+    /// The result of reading a checkpoint, besides what the head has of it.
     struct Restored {
         /// Whether there is a checkpoint.
         var isThere = false

@@ -22,7 +22,7 @@ enum StoreMarker {
         return bytes
     }()
 
-    /// What all markers of this version begin with.
+    /// The beginning of all markers of this version.
     static let beginning: [UInt8] = {
         var bytes = magic
         bytes.appendLittle(version)

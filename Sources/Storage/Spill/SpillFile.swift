@@ -47,7 +47,7 @@ final class SpillFile: Sendable {
         set { detached.store(newValue, ordering: .releasing) }
     }
 
-    /// What belongs to the store in the checksums of records; 0 if the store has no id.
+    /// The part of the store in the checksums of records; 0 if the store has no id.
     var mask: UInt32 {
         get { maskBits.load(ordering: .relaxed) }
         set { maskBits.store(newValue, ordering: .relaxed) }

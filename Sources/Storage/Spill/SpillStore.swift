@@ -7,7 +7,7 @@ final class SpillStore: Sendable {
         var byWindow: [Int64: SpillFile] = [:]
         var byNumber: [UInt16: SpillFile] = [:]
         var next: UInt16 = 1
-        /// What the checksums of records are combined with; 0 as long as the store has no id.
+        /// The number that is combined with the checksums of records; 0 as long as the store has no id.
         var mask: UInt32 = 0
         /// The numbers of files of earlier runs that must not be overwritten.
         var taken: Set<UInt16> = []

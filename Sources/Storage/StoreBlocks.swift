@@ -41,6 +41,14 @@ extension TimeSeriesStore {
         try blockSet.rewriteManifest()
     }
 
+    /// Reads all samples of the head, so that what is damaged is in ``leftOut``.
+    package func readHead() throws {
+        guard let first = head.windows().first else { return }
+        let set = try select(SelectRequest(matchers: [], minTime: first &- options.blockDuration, maxTime: .max))
+        var columns = SampleColumns()
+        for index in 0..<set.count { try set.read(index, into: &columns) }
+    }
+
     /// The range of the times of all samples, ms; nil if there are none.
     package var timeRange: ClosedRange<Int64>? {
         var (from, to) = (Int64.max, Int64.min)

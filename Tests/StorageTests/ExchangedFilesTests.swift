@@ -83,20 +83,97 @@ import Testing
         if !isMutual { #expect(kept.isSuperset(of: blocks[b] ?? [])) }
     }
 
+    /// A block's data and index as version 1 wrote them.
+    private static func asVersion1(_ files: FaultyFileSystem, _ block: String) throws {
+        func put(_ value: UInt32, _ at: Int, _ bytes: inout [UInt8]) {
+            for i in 0..<4 { bytes[at + i] = UInt8(truncatingIfNeeded: value >> UInt32(8 * i)) }
+        }
+        func number(_ at: Int, _ bytes: [UInt8]) -> Int { (0..<8).reduce(0) { $0 | Int(bytes[at + $1]) << (8 * $1) } }
+        let header: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
+        var data = try files.read(block + "/data")
+        data.replaceSubrange(8..<16, with: header)
+        for frame in try BlockIndex(files, block + "/index").frames {
+            let range = Int(frame.offset)..<(Int(frame.offset) + BlockFormat.frameHeaderSize + Int(frame.stored))
+            put(FrameWriter.checksum(Array(data[range]), from: 0), range.lowerBound + 20, &data)
+        }
+        try replace(files, block + "/data", with: data)
+        var index = try files.read(block + "/index")
+        index.replaceSubrange(8..<16, with: header)
+        let (table, end) = (number(index.count - 24, index), index.count - 24)
+        for entry in stride(from: table, to: end, by: 24) {
+            let start = number(entry + 8, index)
+            put(CRC32C.hash(Array(index[start..<(start + number(entry + 16, index))])), entry + 4, &index)
+        }
+        put(CRC32C.hash(Array(index[table..<end])), index.count - 12, &index)
+        try replace(files, block + "/index", with: index)
+    }
+
     @Test func `files of version 1, which do not name their block, are read`() throws {
         let files = FaultyFileSystem()
         let blocks = try Self.filled(files)
-        for block in blocks.keys {
-            for name in ["data", "index"] {
-                let bytes = try files.read("\(block)/\(name)")
-                try Self.replace(
-                    files, "\(block)/\(name)", with: bytes[..<8] + [1, 0, 0, 0, 0, 0, 0, 0] + bytes[16...])
-            }
-        }
+        for block in blocks.keys { try Self.asVersion1(files, block) }
         let store = try Self.open(files)
         defer { store.abandon() }
         #expect(store.leftOut.isEmpty && store.blocks.count >= 2)
         #expect(try Self.kept(store).isSuperset(of: blocks.values.reduce([]) { $0.union($1) }))
+        for block in store.blocks { try block.checkInvariants() }
+    }
+
+    @Test(arguments: ["data", "index"])
+    func `a part of a file of another store's block is damage`(_ name: String) throws {
+        // Two stores with blocks of the same shape and other values.
+        func filled(_ value: Double) throws -> (files: FaultyFileSystem, path: String) {
+            let files = FaultyFileSystem()
+            let store = try Self.open(files)
+            let meta = try store.addBlock(baseTime: Self.first) { writer in
+                for s in 0..<3 {
+                    var columns = SampleColumns()
+                    for i in 0..<8 { columns.append(Self.first + Int64(i) * 60_000, value + Double(i * s)) }
+                    try writer.add(Labels([("__name__", "m"), ("s", "\(s)")]), columns)
+                }
+            }
+            store.abandon()
+            return (files, "data/blocks/\(try #require(meta).id)")
+        }
+        let ((files, path), (others, otherPath)) = (try filled(20), try filled(30))
+        let (own, other) = (try files.read("\(path)/\(name)"), try others.read("\(otherPath)/\(name)"))
+        try #require(own.count == other.count && own != other)
+        var right: Set<Double> = []
+        for i in 0..<8 { for s in 0..<3 { right.insert(20 + Double(i * s)) } }
+        for cut in 0..<own.count {
+            for end in [cut + 1, cut + 64, own.count] where end <= own.count {
+                var mixed = own
+                mixed.replaceSubrange(cut..<end, with: other[cut..<end])
+                if mixed == own { continue }
+                try Self.replace(files, "\(path)/\(name)", with: mixed)
+                let store = try Self.open(files)
+                let values = Set(try store.stored(named: "m").flatMap(\.values))
+                #expect(values.isSubset(of: right))
+                let problems = store.blocks.first.map { (try? $0.problems().count) ?? 1 } ?? 1
+                #expect(problems > 0, "\(cut)..<\(end)")
+                store.abandon()
+            }
+        }
+    }
+
+    @Test func `a frame at the place of another one is damage`() throws {
+        let files = FaultyFileSystem()
+        let path = "01HF7GZ8M00000000000000000"
+        try files.createDirectories(path)
+        let file = try files.open(path + "/data", .create)
+        let writer = try FrameWriter(file, block: path, level: 1)
+        for byte in [UInt8(1), 2] {
+            try writer.append(.postings) { $0 += [byte, 7, byte] }
+            try writer.flush(.postings)
+        }
+        let first = try BlockFrames(try files.open(path + "/data", .read), table: writer.table, cache: FrameCache())
+        for frame in 0..<2 { try first.verify(UInt32(frame)) }
+        let bytes = try files.read(path + "/data")
+        let size = (bytes.count - 16) / 2
+        let swapped = Array(bytes[..<16]) + Array(bytes[(16 + size)...]) + Array(bytes[16..<(16 + size)])
+        try Self.replace(files, path + "/data", with: swapped)
+        let second = try BlockFrames(try files.open(path + "/data", .read), table: writer.table, cache: FrameCache())
+        for frame in 0..<2 { #expect(throws: BlockError.self) { try second.verify(UInt32(frame)) } }
     }
 
     @Test(arguments: [false, true])
@@ -148,7 +225,8 @@ import Testing
         var changed = Array(bytes[range])
         #expect(changed[5] == 0, "the frame is not compressed")
         changed[BlockFormat.frameHeaderSize + 2] ^= 1
-        let checksum = FrameWriter.checksum(changed)
+        let start = BlockOwner(FilePath.name(block)).start(at: range.lowerBound)
+        let checksum = FrameWriter.checksum(changed, from: start)
         for i in 0..<4 { changed[20 + i] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * i)) }
         bytes.replaceSubrange(range, with: changed)
         try Self.replace(files, block + "/data", with: bytes)

@@ -83,6 +83,25 @@ struct StoreCommandTests {
 
     private static let readingCommands = [["list"], ["analyze"], ["dump"], ["verify"]]
 
+    @Test(arguments: ["spill", "wal", "checkpoint", "blocks"])
+    func `what reads a damaged store ends with 1`(_ part: String) throws {
+        let directory = folder + "/killed"
+        try makeKilledStore(directory)
+        let name = try #require(
+            try tree(directory).keys.sorted().first { name in
+                part == "blocks" ? name.hasSuffix("/data") : name == part || name.hasPrefix(part + "/")
+            })
+        let path = directory + "/" + name
+        var content = try #require(FileManager.default.contents(atPath: path))
+        // Samples are not at the very beginning, and the end of the log may be an unfinished write.
+        content[content.count / 2] ^= 0x40
+        try content.write(to: URL(fileURLWithPath: path))
+        for command in ["verify", "dump", "analyze"] {
+            #expect(run(command, "--storage.tsdb.path=" + directory) == 1, "\(command) \(name)")
+        }
+        #expect(run("export", folder + "/out", "--storage.tsdb.path=" + directory) == 1, "\(name)")
+    }
+
     @Test func `what reads a store changes no byte of it`() throws {
         let directory = folder + "/killed"
         try makeKilledStore(directory)

@@ -6,6 +6,7 @@ import Platform
 final class BlockFrames: Sendable {
     let path: String
     private let file: any File
+    private let owner: BlockOwner
     private let table: [(offset: UInt64, stored: UInt32, raw: UInt32)]
     private let number = FrameCache.newBlockNumber()
     private let cache: FrameCache
@@ -18,9 +19,10 @@ final class BlockFrames: Sendable {
         var header = [UInt8](repeating: 0, count: BlockFormat.headerSize)
         let got = try header.withUnsafeMutableBytes { buffer throws(FileError) in try file.read(at: 0, into: buffer) }
         let block = FilePath.name(FilePath.parent(path))
-        if let reason = BlockFormat.problem(inHeader: header[..<got], BlockFormat.dataMagic, block: block) {
-            throw BlockError(file: path, section: "header", offset: 0, reason: reason)
+        guard let owner = BlockOwner(header: header[..<got], BlockFormat.dataMagic, block: block) else {
+            throw BlockError(file: path, section: "header", offset: 0, reason: BlockOwner.refusal)
         }
+        self.owner = owner
     }
 
     /// Another reader of the same file.
@@ -87,7 +89,8 @@ final class BlockFrames: Sendable {
         guard magic == BlockFormat.frameMagic, raw == entry.raw, size == entry.stored, bits <= size else {
             throw damage(frame, "expected a frame header")
         }
-        guard FrameWriter.checksum(UnsafeRawBufferPointer(stored)) == checksum else {
+        let start = owner.start(at: Int(entry.offset))
+        guard FrameWriter.checksum(UnsafeRawBufferPointer(stored), from: start) == checksum else {
             throw damage(frame, "the checksum does not match")
         }
         guard type == kind.rawValue, codec <= 1 else { throw damage(frame, "expected a frame of \(kind)") }

@@ -38,10 +38,13 @@ struct BlockIndex: Sendable {
         // The sections are copied.
         try MemoryRequest().ask(content.count, for: "an index")
         let block = FilePath.name(FilePath.parent(path))
-        if let reason = BlockFormat.problem(
-            inHeader: content.prefix(BlockFormat.headerSize), BlockFormat.indexMagic, block: block)
-        {
-            throw bad("header", 0, reason)
+        let header = content.prefix(BlockFormat.headerSize)
+        guard let owner = BlockOwner(header: header, BlockFormat.indexMagic, block: block) else {
+            throw bad("header", 0, BlockOwner.refusal)
+        }
+        func isWhole(_ part: Slice<UnsafeRawBufferPointer>, _ checksum: UInt32) -> Bool {
+            let start = owner.start(at: part.startIndex)
+            return CRC32C.hash(UnsafeRawBufferPointer(rebasing: part), after: start) == checksum
         }
         let tail = BlockFormat.indexEnd.count + 16
         guard content.count >= BlockFormat.headerSize + tail, content.suffix(8).elementsEqual(BlockFormat.indexEnd)
@@ -53,7 +56,7 @@ struct BlockIndex: Sendable {
                 let number = Int(try footer.u32())
                 let checksum = try footer.u32()
                 guard start <= bytes.count - tail, number <= 1000, bytes.count - tail - start == number * 24,
-                    CRC32C.hash(UnsafeRawBufferPointer(rebasing: bytes[start..<(bytes.count - tail)])) == checksum
+                    isWhole(bytes[start..<(bytes.count - tail)], checksum)
                 else { throw bad("footer", bytes.count - tail, "the checksum does not match") }
                 var contents = ByteReader(bytes, at: start)
                 for _ in 0..<number {
@@ -63,7 +66,7 @@ struct BlockIndex: Sendable {
                         throw bad("section \(kind)", offset, "it does not lie within the file")
                     }
                     let section = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + size)])
-                    guard CRC32C.hash(section) == checksum else {
+                    guard isWhole(bytes[offset..<(offset + size)], checksum) else {
                         throw bad("section \(kind)", offset, "the checksum does not match")
                     }
                     // Unknown sections are from later versions, and optional.

@@ -6,6 +6,7 @@ struct BlockIndexWriter {
     private let file: any File
     /// The bytes that are not written yet.
     private var buffer: [UInt8]
+    private let owner: BlockOwner
     private var written = 0
     private var contents: [UInt8] = []
     private var sections = 0
@@ -14,7 +15,8 @@ struct BlockIndexWriter {
 
     init(_ file: any File, block: String) {
         self.file = file
-        buffer = BlockFormat.fileHeader(BlockFormat.indexMagic, block: block)
+        owner = BlockOwner(block)
+        buffer = owner.header(BlockFormat.indexMagic)
     }
 
     private var size: Int { written &+ buffer.count }
@@ -33,7 +35,7 @@ struct BlockIndexWriter {
     mutating func add(_ kind: BlockFormat.Section, _ body: (([UInt8]) throws -> Void) throws -> Void) throws {
         align()
         let start = size
-        var checksum = CRC32C.hash([])
+        var checksum = owner.start(at: start)
         try body { bytes in
             checksum = bytes.withUnsafeBytes { CRC32C.hash($0, after: checksum) }
             // A long part is not copied.
@@ -59,7 +61,7 @@ struct BlockIndexWriter {
         buffer += contents
         buffer.appendLittle(UInt64(start))
         buffer.appendLittle(UInt32(sections))
-        buffer.appendLittle(CRC32C.hash(contents))
+        buffer.appendLittle(contents.withUnsafeBytes { CRC32C.hash($0, after: owner.start(at: start)) })
         buffer += BlockFormat.indexEnd
         try flush()
     }

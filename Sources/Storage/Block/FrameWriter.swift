@@ -15,6 +15,7 @@ final class FrameWriter {
 
     private let file: any File
     private let compressor: ZstdCompressor
+    private let owner: BlockOwner
     private let level: Int32
     private var statistics = StatisticsCuts()
     private var pending: [BlockFormat.FrameKind: Pending] = [:]
@@ -25,9 +26,10 @@ final class FrameWriter {
 
     init(_ file: any File, block: String, level: Int32) throws {
         self.file = file
+        owner = BlockOwner(block)
         self.level = level
         compressor = try ZstdCompressor()
-        try file.write(BlockFormat.fileHeader(BlockFormat.dataMagic, block: block))
+        try file.write(owner.header(BlockFormat.dataMagic))
     }
 
     /// The bytes written so far.
@@ -97,18 +99,22 @@ final class FrameWriter {
         out += frame.bits
         let stored = UInt32(truncatingIfNeeded: out.count - BlockFormat.frameHeaderSize)
         FrameWriter.put(stored, at: 16, in: &out)
-        FrameWriter.put(FrameWriter.checksum(out), at: 20, in: &out)
+        FrameWriter.put(FrameWriter.checksum(out, from: owner.start(at: position)), at: 20, in: &out)
         try file.write(out)
         table[Int(frame.id)] = (UInt64(position), stored, UInt32(truncatingIfNeeded: frame.bytes.count))
         position += out.count
     }
 
     /// The checksum of a frame: its header without the checksum, and its stored bytes.
-    static func checksum(_ frame: [UInt8]) -> UInt32 { frame.withUnsafeBytes { checksum($0) } }
+    ///
+    /// - Parameter start: See ``BlockOwner/start(at:)``.
+    static func checksum(_ frame: [UInt8], from start: UInt32) -> UInt32 {
+        frame.withUnsafeBytes { checksum($0, from: start) }
+    }
 
-    static func checksum(_ frame: UnsafeRawBufferPointer) -> UInt32 {
+    static func checksum(_ frame: UnsafeRawBufferPointer, from start: UInt32) -> UInt32 {
         guard frame.count >= BlockFormat.frameHeaderSize else { return 0 }
-        let head = CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[..<20]))
+        let head = CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[..<20]), after: start)
         return CRC32C.hash(UnsafeRawBufferPointer(rebasing: frame[BlockFormat.frameHeaderSize...]), after: head)
     }
 

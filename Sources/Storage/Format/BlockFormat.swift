@@ -4,7 +4,7 @@ import Model
 /// The constants of the block files; `docs/formats/` describes them.
 enum BlockFormat {
     static let version: UInt32 = 1
-    /// The version of the files whose header has a checksum of the name of their block.
+    /// The version of the files whose checksums cover the name of their block.
     static let namedVersion: UInt32 = 2
     static let dataMagic = Array("MARTLETD".utf8)
     static let indexMagic = Array("MARTLETI".utf8)
@@ -58,23 +58,6 @@ enum BlockFormat {
         bytes.appendLittle(version)
         bytes.appendLittle(0 as UInt32)
         return bytes
-    }
-
-    /// The header of a file of block `name`, so that the file of another block is not taken for it.
-    static func fileHeader(_ magic: [UInt8], block name: String) -> [UInt8] {
-        var bytes = magic
-        bytes.appendLittle(namedVersion)
-        bytes.appendLittle(CRC32C.hash(Array(name.utf8)))
-        return bytes
-    }
-
-    /// The problem of the header of a file of block `name`; nil if there is none.
-    static func problem(inHeader header: ArraySlice<UInt8>, _ magic: [UInt8], block name: String) -> String? {
-        // Version 1 does not say of which block a file is.
-        let known = [fileHeader(magic), fileHeader(magic, block: name)]
-        if known.contains(where: header.elementsEqual) { return nil }
-        return header.starts(with: known[1].dropLast(4)) && header.count == headerSize
-            ? "it is of another block" : "expected a martlet file of version 1 or \(namedVersion)"
     }
 }
 

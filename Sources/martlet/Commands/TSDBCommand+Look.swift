@@ -60,7 +60,7 @@ extension TSDBCommand {
         Progress.end()
         guard series > 0 else {
             print("There are no samples of these series between these times.")
-            return 0
+            return status(store)
         }
         print("Times: \(RFC3339.text(first)) to \(RFC3339.text(last))")
         print("Series: \(series)\nSamples: \(samples)\nLabel names: \(byName.count)\nLabel pairs: \(byPair.count)")
@@ -74,7 +74,7 @@ extension TSDBCommand {
         top("Metrics by series", byMetric)
         top("Label names by values", byName.mapValues(\.count))
         top("Label pairs by series", byPair)
-        return 0
+        return status(store)
     }
 
     static func dump(_ parsed: ParsedFlags) throws -> Int32 {
@@ -102,13 +102,14 @@ extension TSDBCommand {
                 print("\(labels) \(value) \(columns.timestamps[k])")
             }
         }
-        return 0
+        return status(store)
     }
 
     static func verify(_ parsed: ParsedFlags) throws -> Int32 {
         let store = try openUnchanged(parsed)
         defer { store.abandon() }
         var failures = store.damagedBlocks.map { "\($0): cannot be opened" }
+        try store.readHead()
         failures += store.leftOut.filter { !$0.isBlock }.map(\.description)
         for (at, block) in store.blocks.enumerated() {
             Progress.show("verify", Double(at) / Double(store.blocks.count))

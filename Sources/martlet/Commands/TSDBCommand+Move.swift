@@ -94,7 +94,7 @@ extension TSDBCommand {
         ) { Progress.show("export", $0) }
         Progress.end()
         for block in blocks { print("\(block.name): \(block.series) series, \(block.samples) samples") }
-        return 0
+        return status(store)
     }
 
     static func createBlocks(_ parsed: ParsedFlags) throws -> Int32 {

@@ -74,6 +74,13 @@ enum TSDBCommand {
             directory, unchanged, duration ?? parsed.duration("storage.tsdb.min-block-duration"))
     }
 
+    /// The status of a command that has read a store: 1 if samples are missing, whose files it names.
+    static func status(_ store: TimeSeriesStore) -> Int32 {
+        let parts = store.leftOut
+        for part in parts { fputs("warning: \(part.description)\n", stderr) }
+        return parts.isEmpty ? 0 : 1
+    }
+
     private static func directory(_ parsed: ParsedFlags) -> String {
         var directory = parsed.text("storage.tsdb.path")
         while directory.count > 1, directory.hasSuffix("/") { directory.removeLast() }

@@ -3,9 +3,13 @@ package final class LoadingContext {
     /// The path of the file as it was given.
     let file: String
     /// The file's directory, ending with a slash; empty for the current one.
-    let directory: String
+    private(set) var directory: String
     /// The features of Prometheus that are not supported yet, in the order of the file.
     private(set) var missing: [ConfigError] = []
+    /// The templates whose syntax Alertmanager checks with the file.
+    var checkedTemplates: [TemplateText] = []
+    /// The notation of matchers, and the names of labels, in a file of Alertmanager.
+    var matcherMode = AlertMatchers.Mode.fallback
     /// The errors of the file.
     let problems = ConfigProblems()
     /// The environment, for `external_labels`.
@@ -26,6 +30,14 @@ package final class LoadingContext {
     /// A path relative to the configuration's directory; empty and absolute ones stay.
     func resolve(_ path: String) -> String {
         path.isEmpty || path.hasPrefix("/") ? path : directory + path
+    }
+
+    /// Reads a section whose relative paths start at the working directory.
+    func inWorkingDirectory<T>(_ body: () throws(ConfigError) -> T) throws(ConfigError) -> T {
+        let own = directory
+        directory = ""
+        defer { directory = own }
+        return try body()
     }
 
     /// Records that `key` needs a feature that is not supported yet.

@@ -27,7 +27,7 @@ package struct NotifierSettings: Sendable {
         for receiver in config.receivers {
             receivers[ExactText(receiver.name)] = try receiver.webhooks.map {
                 WebhookSettings(
-                    url: $0.url, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,
+                    url: $0.url.text, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,
                     timeout: $0.timeout, transport: try transport($0.client))
             }
         }

@@ -3,8 +3,21 @@ import Model
 
 /// Matchers of routes and inhibition rules, in the new notation and the two old ones.
 package enum AlertMatchers {
+    /// Which notation of matchers is read, and which names labels may have.
+    package enum Mode: Sendable {
+        /// Both notations; of two different results the classic one is used.
+        case fallback
+        /// Only the notation with UTF-8 names.
+        case utf8Strict
+        /// Only the notation before UTF-8 names.
+        case classic
+
+        /// Whether a text may be the name of a label.
+        package func isName(_ name: String) -> Bool { self == .classic ? LabelName.isLegacy(name) : !name.isEmpty }
+    }
+
     static func read(
-        _ reader: MappingReader, _ key: String, _ equalKey: String, _ regexKey: String
+        _ reader: MappingReader, _ key: String, _ equalKey: String, _ regexKey: String, _ mode: Mode
     ) throws(ConfigError) -> [Matcher] {
         var result: [Matcher] = []
         for (name, value) in try reader.stringMap(equalKey) ?? [] {
@@ -28,7 +41,7 @@ package enum AlertMatchers {
         }
         for node in try reader.list(key) {
             guard let text = node.text else { throw node.place.error("cannot unmarshal \(node.kind) into a matcher") }
-            result += try parse(node.isNull ? "" : text, node.place)
+            result += try parse(node.isNull ? "" : text, node.place, mode)
         }
         return result.sorted { $0.isBefore($1) }
     }
@@ -42,11 +55,14 @@ package enum AlertMatchers {
     ///
     /// The text is read by the classic grammar and by the one with UTF-8 names. If the results differ, the classic one
     /// is used, as in Alertmanager.
-    package static func parse(_ text: String, _ place: ConfigPlace) throws(ConfigError) -> [Matcher] {
+    package static func parse(
+        _ text: String, _ place: ConfigPlace, _ mode: Mode = .fallback
+    ) throws(ConfigError) -> [Matcher] {
         do throws(MatcherMistake) {
+            if mode == .utf8Strict { return try UTF8Matchers.parse(text) }
             return try ClassicMatchers.parse(text)
         } catch {
-            if let matchers = UTF8Matchers.parse(text) { return matchers }
+            if mode == .fallback, let matchers = try? UTF8Matchers.parse(text) { return matchers }
             throw place.error(error.reason)
         }
     }

@@ -1,63 +1,133 @@
 import GoCompatibility
 import Model
 
-/// The settings of `global`.
+/// The settings of `global`, which receivers inherit.
 ///
-/// Those of receivers that are not supported yet are checked and not used.
-extension AlertmanagerConfig {
-    private static let texts = [
-        "smtp_from", "smtp_hello", "smtp_auth_username", "smtp_auth_password", "smtp_auth_password_file",
-        "smtp_auth_secret", "smtp_auth_secret_file", "smtp_auth_identity", "slack_api_url_file", "slack_app_token",
-        "slack_app_token_file", "opsgenie_api_key", "opsgenie_api_key_file", "wechat_api_secret",
-        "wechat_api_secret_file", "wechat_api_corp_id", "victorops_api_key", "victorops_api_key_file",
-        "telegram_bot_token", "telegram_bot_token_file", "rocketchat_token", "rocketchat_token_file",
-        "rocketchat_token_id", "rocketchat_token_id_file", "mattermost_webhook_url_file",
-    ]
-    private static let urls = [
-        "slack_api_url", "slack_app_url", "pagerduty_url", "opsgenie_api_url", "wechat_api_url", "victorops_api_url",
-        "telegram_api_url", "webex_api_url", "rocketchat_api_url", "mattermost_webhook_url", "jira_api_url",
-    ]
+/// A URL is empty if the file sets it to null.
+package struct AlertmanagerGlobals: Sendable {
+    /// The milliseconds after which an alert without an end counts as resolved.
+    package var resolveTimeout: Int64 = 300_000
+    package var client = HTTPClientConfig()
+    package var smtpFrom = TemplateText("", ConfigPlace(file: "", line: 0, column: 0))
+    package var smtpHello = "localhost"
+    package var smtpSmarthost = ""
+    package var smtpAuthUsername = ""
+    package var smtpAuthPassword = SecretSource()
+    package var smtpAuthSecret = SecretSource()
+    package var smtpAuthIdentity = ""
+    package var smtpRequireTLS = true
+    package var smtpTLS = TLSClientConfig()
+    package var smtpForceImplicitTLS: Bool?
+    package var slackAPIURL = SecretSource()
+    package var slackAppToken = SecretSource()
+    package var slackAppURL = SlackConfig.postMessage
+    package var pagerDutyURL = "https://events.pagerduty.com/v2/enqueue"
+    package var opsGenieAPIURL = "https://api.opsgenie.com/"
+    package var opsGenieAPIKey = SecretSource()
+    package var weChatAPIURL = "https://qyapi.weixin.qq.com/cgi-bin/"
+    package var weChatAPISecret = SecretSource()
+    package var weChatCorpID = ""
+    package var victorOpsAPIURL = "https://alert.victorops.com/integrations/generic/20131114/alert/"
+    package var victorOpsAPIKey = SecretSource()
+    package var telegramAPIURL = "https://api.telegram.org"
+    package var telegramBotToken = SecretSource()
+    package var webexAPIURL = "https://webexapis.com/v1/messages"
+    package var rocketchatAPIURL = "https://open.rocket.chat/"
+    package var rocketchatToken = SecretSource()
+    package var rocketchatTokenID = SecretSource()
+    package var mattermostWebhookURL = SecretSource()
+    package var jiraAPIURL = ""
 
-    mutating func readGlobal(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
+    package init() {}
+}
+
+extension AlertmanagerGlobals {
+    init(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
         resolveTimeout = try reader.duration("resolve_timeout", 300_000)
         if let http = try reader.mapping("http_config", "config.HTTPClientConfig") {
             client = try HTTPClientConfig(http, loading: loading)
             http.finish()
         }
-        if let tls = try reader.mapping("smtp_tls_config", "config.TLSConfig") {
-            _ = try TLSClientConfig(section: tls, loading: loading)
-        }
-        for key in ["smtp_require_tls", "smtp_force_implicit_tls"] { _ = try reader.bool(key) }
-        for key in Self.texts { _ = try reader.string(key) }
-        for key in Self.urls {
-            if let url = try reader.string(key) { try reader.checkHTTPURL(url, key) }
-        }
-        if let address = try reader.string("smtp_smarthost") { try reader.checkHostAndPort(address, "smtp_smarthost") }
-        try Self.checkExclusive(reader)
+        try readMail(reader, loading)
+        try readURLs(reader)
+        try readSecrets(reader)
         reader.finish()
+        try checkPairs(reader)
     }
 
-    /// Refuses two ways to give the same secret; an empty value counts as not given.
-    private static func checkExclusive(_ reader: MappingReader) throws(ConfigError) {
-        func isGiven(_ key: String) throws(ConfigError) -> Bool { try reader.string(key, "").isEmpty == false }
-        func refuse(_ key: String, _ names: String) -> ConfigError {
-            reader.place(of: key).error("at most one of \(names) must be configured")
-        }
-        for file in texts where file.hasSuffix("_file") {
-            let inline = String(file.dropLast(5))
-            if try isGiven(file), try isGiven(inline) { throw refuse(file, "\(inline) & \(file)") }
-        }
-        let tokens = ["slack_app_token", "slack_app_token_file"]
-        let urls = ["slack_api_url", "slack_api_url_file"]
-        // Before there were tokens, the URL of the API for them was given in the setting of the webhook.
-        let appURL = try reader.string("slack_app_url", "https://slack.com/api/chat.postMessage")
-        if try reader.string("slack_api_url", "").isExactly(appURL) { return }
-        for token in tokens {
-            for url in urls {
-                guard try isGiven(token), try isGiven(url) else { continue }
-                throw refuse(token, "\(tokens.joined(separator: "/")) & \(urls.joined(separator: "/"))")
+    private mutating func readMail(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
+        smtpFrom = try reader.template("smtp_from")
+        smtpHello = try reader.string("smtp_hello", "localhost")
+        smtpSmarthost = try reader.string("smtp_smarthost", "")
+        try reader.checkHostAndPort(smtpSmarthost, "smtp_smarthost")
+        smtpAuthUsername = try reader.string("smtp_auth_username", "")
+        smtpAuthIdentity = try reader.string("smtp_auth_identity", "")
+        smtpRequireTLS = try reader.bool("smtp_require_tls", true)
+        smtpForceImplicitTLS = try reader.bool("smtp_force_implicit_tls")
+        if let section = try reader.mapping("smtp_tls_config", "config.TLSConfig") {
+            // Unlike those of HTTP clients, as in Alertmanager.
+            smtpTLS = try loading.inWorkingDirectory { () throws(ConfigError) in
+                try TLSClientConfig(section: section, loading: loading)
             }
         }
+    }
+
+    private mutating func readURLs(_ reader: MappingReader) throws(ConfigError) {
+        func url(_ text: String?, _ key: String, _ standard: String) -> String {
+            text ?? (reader.has(key) ? "" : standard)
+        }
+        slackAppURL = url(try reader.httpURL("slack_app_url"), "slack_app_url", slackAppURL)
+        pagerDutyURL = url(try reader.httpURL("pagerduty_url"), "pagerduty_url", pagerDutyURL)
+        opsGenieAPIURL = url(try reader.httpURL("opsgenie_api_url"), "opsgenie_api_url", opsGenieAPIURL)
+        weChatAPIURL = url(try reader.httpURL("wechat_api_url"), "wechat_api_url", weChatAPIURL)
+        victorOpsAPIURL = url(try reader.httpURL("victorops_api_url"), "victorops_api_url", victorOpsAPIURL)
+        telegramAPIURL = url(try reader.httpURL("telegram_api_url"), "telegram_api_url", telegramAPIURL)
+        webexAPIURL = url(try reader.httpURL("webex_api_url"), "webex_api_url", webexAPIURL)
+        rocketchatAPIURL = url(try reader.httpURL("rocketchat_api_url"), "rocketchat_api_url", rocketchatAPIURL)
+        jiraAPIURL = try reader.httpURL("jira_api_url") ?? ""
+    }
+
+    private mutating func readSecrets(_ reader: MappingReader) throws(ConfigError) {
+        smtpAuthPassword.text = try reader.string("smtp_auth_password", "")
+        smtpAuthPassword.file = try reader.string("smtp_auth_password_file", "")
+        smtpAuthSecret.text = try reader.string("smtp_auth_secret", "")
+        smtpAuthSecret.file = try reader.string("smtp_auth_secret_file", "")
+        slackAPIURL.text = try reader.httpURL("slack_api_url") ?? ""
+        slackAPIURL.file = try reader.string("slack_api_url_file", "")
+        slackAppToken.text = try reader.string("slack_app_token", "")
+        slackAppToken.file = try reader.string("slack_app_token_file", "")
+        opsGenieAPIKey.text = try reader.string("opsgenie_api_key", "")
+        opsGenieAPIKey.file = try reader.string("opsgenie_api_key_file", "")
+        weChatAPISecret.text = try reader.string("wechat_api_secret", "")
+        weChatAPISecret.file = try reader.string("wechat_api_secret_file", "")
+        weChatCorpID = try reader.string("wechat_api_corp_id", "")
+        victorOpsAPIKey.text = try reader.string("victorops_api_key", "")
+        victorOpsAPIKey.file = try reader.string("victorops_api_key_file", "")
+        telegramBotToken.text = try reader.string("telegram_bot_token", "")
+        telegramBotToken.file = try reader.string("telegram_bot_token_file", "")
+        rocketchatToken.text = try reader.string("rocketchat_token", "")
+        rocketchatToken.file = try reader.string("rocketchat_token_file", "")
+        rocketchatTokenID.text = try reader.string("rocketchat_token_id", "")
+        rocketchatTokenID.file = try reader.string("rocketchat_token_id_file", "")
+        mattermostWebhookURL.text = try reader.httpURL("mattermost_webhook_url") ?? ""
+        mattermostWebhookURL.file = try reader.string("mattermost_webhook_url_file", "")
+    }
+
+    /// Refuses two ways to give the same secret, and both ways of Slack.
+    private func checkPairs(_ reader: MappingReader) throws(ConfigError) {
+        for (key, pair) in [
+            ("slack_app_token", slackAppToken), ("slack_api_url", slackAPIURL), ("opsgenie_api_key", opsGenieAPIKey),
+            ("victorops_api_key", victorOpsAPIKey), ("telegram_bot_token", telegramBotToken),
+            ("smtp_auth_password", smtpAuthPassword), ("rocketchat_token", rocketchatToken),
+            ("rocketchat_token_id", rocketchatTokenID), ("smtp_auth_secret", smtpAuthSecret),
+            ("wechat_api_secret", weChatAPISecret), ("mattermost_webhook_url", mattermostWebhookURL),
+        ] { try reader.exclude(pair, key, key + "_file") }
+        // Before there were tokens, the URL of the API for them was given in the setting of the webhook.
+        if slackAppToken.isEmpty || slackAPIURL.isEmpty || slackAPIURL.text.isExactly(slackAppURL) { return }
+        let given = reader.keys.first { $0 == "slack_app_token" || $0 == "slack_app_token_file" }
+        throw reader.place(of: given ?? "").error(
+            "at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured"
+        )
     }
 }
 

@@ -4,6 +4,7 @@ import Model
 extension TimeIntervalConfig {
     init(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) {
         let reader = try MappingReader(node, "config.TimeInterval", problems)
+        place = node.place
         name = try reader.string("name", "")
         // A null is an interval without a name, which no route can use.
         if name.isEmpty, !node.isNull { throw node.place.error("missing name in time interval") }

@@ -40,6 +40,12 @@ package final class LoadingContext {
         return try body()
     }
 
+    /// Takes back what was recorded after the first `count` missing features.
+    func takeMissing(after count: Int) -> [ConfigError] {
+        defer { missing.removeLast(missing.count - count) }
+        return Array(missing.dropFirst(count))
+    }
+
     /// Records that `key` needs a feature that is not supported yet.
     func unsupported(_ key: String, at place: ConfigPlace) {
         missing.append(place.error("not supported yet: \(key)"))

@@ -24,7 +24,9 @@ package struct NotifierSettings: Sendable {
     ) throws {
         if let missing = config.unsupported.first { throw missing }
         var receivers: [ExactText: [WebhookSettings]] = [:]
-        for receiver in config.receivers {
+        // Others are checked and not made, as in Alertmanager.
+        let used = config.usedReceivers
+        for receiver in config.receivers where used.contains(ExactText(receiver.name)) {
             receivers[ExactText(receiver.name)] = try receiver.webhooks.map {
                 WebhookSettings(
                     url: $0.url.text, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,

@@ -18,6 +18,17 @@ package struct AlertmanagerConfig: Sendable {
 
     /// The milliseconds after which an alert without an end counts as resolved.
     package var resolveTimeout: Int64 { globals.resolveTimeout }
+
+    /// The names of the receivers that a route names; others are checked and have no effect.
+    package var usedReceivers: Set<ExactText> {
+        var names: Set<ExactText> = []
+        var routes = [route]
+        while let next = routes.popLast() {
+            if let receiver = next.receiver { names.insert(ExactText(receiver)) }
+            routes += next.routes
+        }
+        return names
+    }
 }
 
 /// A named set of times of the week, month and year.
@@ -67,7 +78,9 @@ package enum AlertmanagerConfigLoader {
         try loading.problems.check()
         try config.check()
         config.checkedTemplates = loading.checkedTemplates
-        config.unsupported = loading.missing
+        let used = config.usedReceivers
+        let missing = config.receivers.filter { used.contains(ExactText($0.name)) }.flatMap(\.unsupported)
+        config.unsupported = (loading.missing + missing).sorted { ($0.line, $0.column) < ($1.line, $1.column) }
         return config
     }
 }

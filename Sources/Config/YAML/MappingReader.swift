@@ -12,6 +12,7 @@ package final class MappingReader {
     /// The sections with secrets: messages about them show no text that may be a misplaced secret.
     private static let secretSections: Set<String> = [
         "config.BasicAuth", "config.Authorization", "config.OAuth2", "config.TLSConfig", "config.Header",
+        "sigv4.SigV4Config",
     ]
     private var isSecret: Bool { Self.secretSections.contains(context) }
 

@@ -42,7 +42,7 @@ struct TimeIntervalTests {
     func exactNames() throws {
         let (a, b) = ("\u{E9}", "e\u{301}")
         let text = """
-            route: {receiver: \(a)}
+            route: {receiver: \(a), routes: [{receiver: \(b)}]}
             receivers: [{name: \(a)}, {name: \(b), webhook_configs: [{url: 'http://h'}]}]
             time_intervals: [{name: \(a), time_intervals: [{years: ['1980']}]}, {name: \(b), time_intervals: [{}]}]
             """

@@ -78,7 +78,8 @@ extension OpsGenieConfig.Responder {
         }
         type.text = GoCase.lower(type.text)
         guard Self.types.contains(where: type.text.isExactly) else {
-            throw type.place.error("\(shown) type does not match valid options ^(\(Self.types.joined(separator: "|")))$")
+            throw type.place.error(
+                "\(shown) type does not match valid options ^(\(Self.types.joined(separator: "|")))$")
         }
     }
 }

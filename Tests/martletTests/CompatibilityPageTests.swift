@@ -100,7 +100,7 @@ struct CompatibilityPageTests {
 
     private static let readers =
         "string|strings|bool|integer|unsigned|count|number|duration|goDuration|size|mapping|list|node|has|stringMap"
-        + "|stringLists|url"
+        + "|stringLists|url|httpURL|template|templates|templateMap|templateTree"
 
     @Test("every flag that the README or a page names is one")
     func flags() throws {

@@ -21,7 +21,11 @@ struct ConfigurationBlock {
         var mistake = ""
 
         var isUnknownKey: Bool { mistake.contains(" not found in type ") }
-        var isRefused: Bool { !unsupported.isEmpty || mistake.contains("not supported yet") }
+
+        /// Whether something is not supported that is not among these messages.
+        func isRefused(beyond known: [String]) -> Bool {
+            unsupported.contains { !known.contains($0) } || mistake.contains("not supported yet")
+        }
     }
 
     /// Reads the block with `value` for `key`, or without it.
@@ -65,6 +69,7 @@ struct ConfigurationBlock {
             var read = try AlertmanagerConfigLoader.parse(text: text, path: "x.yml")
             let missing = read.unsupported.map(\.message)
             read.unsupported = []
+            for index in read.receivers.indices { read.receivers[index].unsupported = [] }
             return Outcome(content: "\(read)", unsupported: missing)
         case .web: return Outcome(content: "\(try WebConfig.parse(text: text, path: "x.yml"))")
         }
@@ -80,7 +85,7 @@ struct ConfigurationBlock {
     private static let url = ("url", "\"http://localhost/\"")
 
     /// All blocks but those that are only part of others.
-    static let all: [ConfigurationBlock] = main + clients + rules + notifier + web
+    static let all: [ConfigurationBlock] = main + clients + rules + notifier + receivers + web
 
     private static let main: [ConfigurationBlock] = [
         .init(name: "file", file: .main, frame: "{KEYS}"),
@@ -142,7 +147,7 @@ struct ConfigurationBlock {
             name: "route", file: .notifier, frame: "{route: {KEYS}, receivers: [{name: r}, {name: s}]}",
             needed: [("receiver", "r")]),
         .init(
-            name: "receiver", file: .notifier, frame: "{route: {receiver: r}, receivers: [{name: r}, {KEYS}]}",
+            name: "receiver", file: .notifier, frame: "{route: {receiver: s}, receivers: [{KEYS}]}",
             needed: [("name", "s")]),
         .init(
             name: "webhook_config", file: .notifier,

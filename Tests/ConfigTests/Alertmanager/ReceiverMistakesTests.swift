@@ -22,8 +22,8 @@ struct ReceiverMistakesTests {
     static let cases: [Case] = [
         Case("webhook", "{max_alerts: 1}", "one of url or url_file \(one)"),
         Case("webhook", "{url: 'http://h/', url_file: x}", "at most one of url & url_file \(one)"),
-        Case("webhook", "{^url: 'ftp://h/'}", "unsupported scheme for URL: expected http or https (url)"),
-        Case("webhook", "{^url: 'http://'}", "missing host for URL (url)"),
+        Case("webhook", "{^url: 'ftp://h/'}", "invalid URL: unsupported scheme for URL: expected http or https (url)"),
+        Case("webhook", "{^url: 'http://'}", "invalid URL: missing host for URL (url)"),
         Case("webhook", "{^timeout: 1d, url_file: x}", "time: invalid duration \"1d\" (timeout)"),
         Case("email", "{from: x, smarthost: 'h:1'}", "missing to address in email config"),
         Case("email", "{to: x, smarthost: 'h:1'}", "no global SMTP from set"),

@@ -35,7 +35,13 @@ package struct WebhookConfig: Sendable {
             context.loading.checkedTemplates.append(url)
             context.loading.unsupported(.webhookURLTemplate, at: reader.place(of: "url"))
         } else if !url.isEmpty {
-            try reader.checkHTTPURL(url.text, "url")
+            do throws(ConfigError) {
+                try reader.checkHTTPURL(url.text, "url")
+            } catch {
+                var named = error
+                named.message = "invalid URL: " + error.message
+                throw named
+            }
         }
     }
 }

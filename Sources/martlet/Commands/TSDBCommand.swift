@@ -77,7 +77,7 @@ enum TSDBCommand {
     /// The status of a command that has read a store: 1 if samples are missing, whose files it names.
     static func status(_ store: TimeSeriesStore) -> Int32 {
         let parts = store.leftOut
-        for part in parts { fputs("warning: \(part.description)\n", stderr) }
+        for part in parts { Command.complain("warning: \(part.description)") }
         return parts.isEmpty ? 0 : 1
     }
 

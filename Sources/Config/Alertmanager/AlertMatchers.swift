@@ -3,7 +3,7 @@ import Model
 
 /// Matchers of routes and inhibition rules, in the new notation and the two old ones.
 package enum AlertMatchers {
-    /// Which notation of matchers is read, and which names labels may have.
+    /// The notation of matchers that is read, and the names that labels may have.
     package enum Mode: Sendable {
         /// Both notations; of two different results the classic one is used.
         case fallback

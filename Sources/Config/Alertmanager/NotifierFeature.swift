@@ -1,6 +1,6 @@
 import Model
 
-/// What a file of Alertmanager may ask for and a notifier has to carry out.
+/// The features that a file of Alertmanager may ask for, and that a notifier has to carry out.
 ///
 /// All of it is read and checked. The daemon refuses a file that asks for what is not in ``carriedOut``.
 package enum NotifierFeature: String, CaseIterable, Sendable {
@@ -27,7 +27,7 @@ package enum NotifierFeature: String, CaseIterable, Sendable {
     case routeLabels = "labels of routes"
     case tracing
 
-    /// What the notifier does.
+    /// The features that the notifier has.
     package static let carriedOut: Set<NotifierFeature> = [.webhook]
 }
 

@@ -7,7 +7,7 @@ package struct ReceiverConfig: Sendable {
     package var place: ConfigPlace
     /// The labels for the selection of receivers, with the label `name`.
     package var labels = Labels([])
-    /// What the receiver asks for and martlet does not support yet.
+    /// The features that the receiver asks for and martlet does not support yet.
     package var unsupported: [ConfigError] = []
     package var webhooks: [WebhookConfig] = []
     package var emails: [EmailConfig] = []

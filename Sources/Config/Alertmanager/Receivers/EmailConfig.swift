@@ -16,7 +16,7 @@ package struct EmailConfig: Sendable {
     /// `host:port`.
     package var smarthost: String
     package var authUsername: String
-    /// Of two ways to give it the file is used.
+    /// The file is used if both ways are given.
     package var authPassword: SecretSource
     package var authSecret: SecretSource
     package var authIdentity: String

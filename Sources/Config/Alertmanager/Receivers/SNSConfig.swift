@@ -2,7 +2,7 @@ import Model
 
 /// One `sns_configs` entry.
 package struct SNSConfig: Sendable {
-    /// How requests to AWS are signed.
+    /// The keys with which requests to AWS are signed.
     package struct SigV4: Sendable {
         package var region = ""
         package var accessKey = ""

@@ -31,7 +31,7 @@ package struct SlackConfig: Sendable {
     package var sendResolved: Bool
     /// With the token of an app as authorization, if one is used.
     package var client: HTTPClientConfig
-    /// Where messages are sent: `api_url`, or `app_url` if there is a token.
+    /// The address to which messages are sent: `api_url`, or `app_url` if there is a token.
     package var url: SecretSource
     package var channel: TemplateText
     package var username: TemplateText

@@ -8,7 +8,8 @@ package struct WebexConfig: Sendable {
     package var client: HTTPClientConfig
     package var apiURL: String
     package var message: TemplateText
-    package var roomID: TemplateText
+    /// The space, which the API calls by an older name.
+    package var spaceID: TemplateText
 
     init(_ node: YAMLNode, _ context: ReceiverContext) throws(ConfigError) {
         let reader = try context.reader(node, "config.WebexConfig")
@@ -17,9 +18,9 @@ package struct WebexConfig: Sendable {
         client = try context.client(reader)
         apiURL = try reader.httpURL("api_url") ?? context.globals.webexAPIURL
         message = try reader.template("message", named: "webex.default.message")
-        roomID = try reader.template("room_id")
+        spaceID = try reader.template("room_id")
         reader.finish()
-        try reader.require(roomID, "room_id", "missing room_id on webex_config")
+        try reader.require(spaceID, "room_id", "missing room_id on webex_config")
         if client.authorization == nil { throw place.error("missing webex_configs.http_config.authorization") }
         if apiURL.isEmpty { throw place.error("no global Webex API URL set") }
     }

@@ -13,7 +13,7 @@ package struct WebhookConfig: Sendable {
     package var maxAlerts: Int
     /// The timeout in milliseconds; 0 for none.
     package var timeout: Int64
-    /// What replaces the body; nil for the usual one.
+    /// The template of the body; nil for the usual one.
     package var payload: TemplateTree?
 
     init(_ node: YAMLNode, _ context: ReceiverContext) throws(ConfigError) {

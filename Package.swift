@@ -87,8 +87,8 @@ let package = Package(
         module(
             "Notify",
             [
-                "CPlatform", "CCurl", "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Config",
-                "HTTP",
+                "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Encoding",
+                "Config", "HTTP",
             ]),
         module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(
@@ -135,7 +135,7 @@ let package = Package(
         tests(
             "Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"],
             exclude: ["UnitTest/Files"]),
-        tests("Notify", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        tests("Notify", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(
             "API",
@@ -163,7 +163,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             name: "Fuzz",
             dependencies: [
                 "TestSupport", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Storage",
-                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules",
+                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

@@ -39,9 +39,10 @@ public enum GoFormat {
             "map[" + sorted(entries).map { "\($0.key):\(plain($0.value))" }.joined(separator: " ") + "]"
         case .object(let object):
             object.text ?? "{" + object.fields.map { plain($0.value) }.joined(separator: " ") + "}"
-        case .time(let nanoseconds, _): GoTime(nanoseconds: nanoseconds).description
+        case .time(let time, _): time.description
         case .duration(let nanoseconds): GoDuration.text(nanoseconds)
         case .named(let value, let type): type.text(value) ?? String(value)
+        case .typed(let base, let type): type.text(of: base) ?? plain(base)
         }
     }
 
@@ -125,6 +126,9 @@ public enum GoFormat {
             return "[" + values.map { element($0, verb, options) }.joined(separator: " ") + "]"
         case .labels(let labels): return map(labels.mapValues { .string($0) }, value.typeName, verb, options)
         case .map(let entries): return map(entries, value.typeName, verb, options)
+        case .typed(let base, let type):
+            guard let text = type.text(of: base) else { return format(base, verb, options) }
+            result = string(text, verb, options)
         }
         if let result { return result }
         if case .null = value { return "%!\(verb)(<nil>)" }
@@ -161,6 +165,7 @@ public enum GoFormat {
         switch value {
         case .list(let values, _): values.reduce(1) { $0 + parts($1) }
         case .labels(let labels): 1 + 2 * labels.count
+        case .typed(let base, _): parts(base)
         default: 1
         }
     }
@@ -171,7 +176,7 @@ public enum GoFormat {
         var lastWasString = true
         for value in values {
             var isString = false
-            if case .string = value { isString = true }
+            if case .string = value.base { isString = true }
             if !isString, !lastWasString { out += " " }
             out += format(value, "v", Options())
             lastWasString = isString

@@ -1,10 +1,7 @@
-import Model
-
 /// A template in the language of Go's `text/template`, parsed once and executed for any data.
 public struct Template: Sendable {
     private let name: String
-    private let source: [UInt8]
-    private let definitions: [ExactText: [TemplateNode]]
+    private let templates: TemplateSet
 
     /// Parses a template.
     ///
@@ -14,9 +11,9 @@ public struct Template: Sendable {
     /// - Throws: Go's reason, without a prefix.
     public init(_ text: String, name: String, functions: Set<String>) throws(TemplateError) {
         self.name = name
-        source = Array(text.utf8)
-        definitions = try TemplateParser.parse(
-            text, name: name, functions: functions.union(TemplateBuiltins.signatures.keys))
+        var templates = TemplateSet(functions: functions)
+        try templates.add(text, name: name)
+        self.templates = templates
     }
 
     /// The output of the template for `data`, its dot.
@@ -25,8 +22,7 @@ public struct Template: Sendable {
     public func execute(
         _ data: TemplateValue, functions: some TemplateFunctionSet, limits: TemplateLimits = TemplateLimits()
     ) throws(TemplateError) -> String {
-        try TemplateEvaluator.run(
-            definitions, name: name, source: source, data: data, functions: functions, limits: limits)
+        try templates.execute(name, data, functions: functions, limits: limits)
     }
 }
 

@@ -41,7 +41,7 @@ enum TemplateBuiltins {
             guard arguments.count == 2 else { return nil }
             return compare(name, first, arguments[1])
         case "len":
-            switch first {
+            switch first.base {
             case .string(let text): return .value(.integer(Int64(text.utf8.count)))
             case .list(let values, _): return .value(.integer(Int64(values.count)))
             case .labels(let labels): return .value(.integer(Int64(labels.count)))
@@ -88,9 +88,9 @@ enum TemplateBuiltins {
 
     private static func equal(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
         if let x = a.wholeNumber, let y = b.wholeNumber { return .success(x == y) }
-        return switch (a, b) {
+        return switch (a.base, b.base) {
         case (.bool(let x), .bool(let y)): .success(x == y)
-        case (.time(let x, _), .time(let y, _)): .success(x == y)
+        case (.time(let x, _), .time(let y, _)): .success(x.isSameMoment(as: y))
         case (.float(let x), .float(let y)): .success(x == y)
         case (.string(let x), .string(let y)): .success(Array(x.utf8) == Array(y.utf8))
         case (.null, .null): .success(true)
@@ -106,7 +106,7 @@ enum TemplateBuiltins {
 
     private static func less(_ a: TemplateValue, _ b: TemplateValue) -> Result<Bool, TemplateFunctionError> {
         if let x = a.wholeNumber, let y = b.wholeNumber { return .success(x < y) }
-        return switch (a, b) {
+        return switch (a.base, b.base) {
         case (.float(let x), .float(let y)): .success(x < y)
         case (.string(let x), .string(let y)): .success(x.utf8.lexicographicallyPrecedes(y.utf8))
         case (.bool, .bool): .failure(invalid)
@@ -116,7 +116,7 @@ enum TemplateBuiltins {
 
     /// Whether the type of the value can be compared.
     private static func isBasic(_ value: TemplateValue) -> Bool {
-        switch value {
+        switch value.base {
         case .bool, .integer, .float, .string, .duration, .named: true
         default: false
         }
@@ -142,7 +142,7 @@ enum TemplateBuiltins {
     private static func index(_ arguments: [TemplateValue]) -> TemplateOutcome {
         var value = arguments.first ?? .null
         for key in arguments.dropFirst() {
-            switch (value, key.wholeNumber.map { .integer($0) } ?? key) {
+            switch (value.base, key.wholeNumber.map { .integer($0) } ?? key.base) {
             case (.labels(let labels), .string(let name)): value = .string(labels[ExactText(name)] ?? "")
             case (.map(let entries), .string(let name)): value = entries[ExactText(name)] ?? .null
             case (.list(let values, _), .integer(let at)):
@@ -164,7 +164,8 @@ enum TemplateBuiltins {
     }
 
     private static func slice(_ arguments: [TemplateValue]) -> TemplateOutcome {
-        let value = arguments.first ?? .null
+        let whole = arguments.first ?? .null
+        let value = whole.base
         guard arguments.count <= 4 else { return .failed("too many slice indexes: \(arguments.count - 1)") }
         let count: Int
         switch value {
@@ -184,7 +185,9 @@ enum TemplateBuiltins {
         }
         guard bounds[0] <= bounds[1] else { return .failed("invalid slice index: \(bounds[0]) > \(bounds[1])") }
         if case .list(let values, let type) = value {
-            return .value(.list(Array(values[bounds[0]..<bounds[1]]), type: type))
+            let part = TemplateValue.list(Array(values[bounds[0]..<bounds[1]]), type: type)
+            if case .typed(_, let type) = whole { return .value(.typed(part, type)) }
+            return .value(part)
         }
         if case .string(let text) = value {
             return .value(.string(String(decoding: Array(text.utf8)[bounds[0]..<bounds[1]], as: UTF8.self)))

@@ -33,7 +33,7 @@ extension TemplateEvaluator {
                 throw failure(
                     "nil pointer evaluating interface {}.\(field)", at: call.node.position, call.node.description)
             }
-            isEntry = if case .map = value { true } else { false }
+            isEntry = if case .map = value.base { true } else { false }
             value = try self.field(field, of: value, call)
         }
         return value
@@ -51,8 +51,16 @@ extension TemplateEvaluator {
                 throw failure("error calling \(field): \(message)", at: node.position, node.description)
             }
         }
+        if case .typed(let base, let type) = value, let signature = type.signature(field) {
+            let arguments = try arguments(field, signature, call)
+            switch type.call(field, of: base, arguments) {
+            case .value(let result): return result
+            case .failed(let message):
+                throw failure("error calling \(field): \(message)", at: node.position, node.description)
+            }
+        }
         let found: TemplateValue?
-        switch value {
+        switch value.base {
         // A field of nil is nil: Prometheus executes its templates with `missingkey=zero`.
         case .null: return .null
         case .labels(let labels): found = .string(labels[ExactText(field)] ?? "")
@@ -95,8 +103,7 @@ extension TemplateEvaluator {
         }
         switch TemplateBuiltins.call(function, values) ?? functions.call(function, values) {
         case .value(let value):
-            // The text may grow from call to call.
-            if case .string = value { try checkSize(value, call.command.position) }
+            try charge(value, call.command.position)
             return value
         case .failed(let message):
             throw failure(

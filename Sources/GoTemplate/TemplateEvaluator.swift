@@ -6,49 +6,56 @@ struct TemplateEvaluator {
     /// A control transfer out of a loop's body.
     private enum Flow { case next, leaveLoop, nextIteration }
 
-    private let definitions: [ExactText: [TemplateNode]]
-    private let name: String
-    private let source: [UInt8]
+    private let templates: TemplateSet
     let functions: any TemplateFunctionSet
     private let limits: TemplateLimits
     private var out = ""
     private var outputBytes = 0
     private var steps = 0
+    /// The bytes of all texts that functions gave.
+    private var madeBytes = 0
     private var depth = 0
     private var variables: [(name: String, value: TemplateValue)] = []
-    /// The template that is being executed.
+    /// The name of the template that is being executed, and the text in which it was defined.
     private var current: String
+    private var unit: TemplateUnit
+    /// The place in a HTML page that the output has reached; nil for plain text.
+    private var page: HTMLEscape?
 
+    /// The output of a template of the set.
     static func run(
-        _ definitions: [ExactText: [TemplateNode]], name: String, source: [UInt8], data: TemplateValue,
-        functions: any TemplateFunctionSet, limits: TemplateLimits
+        _ name: String, of templates: TemplateSet, data: TemplateValue, functions: any TemplateFunctionSet,
+        isHTML: Bool, limits: TemplateLimits
     ) throws(TemplateError) -> String {
+        guard let body = templates.definitions[ExactText(name)] else {
+            throw TemplateError("template: no template \(GoQuote.quote(name))")
+        }
         var evaluator = TemplateEvaluator(
-            definitions: definitions, name: name, source: source, functions: functions, limits: limits)
+            templates: templates, current: name, unit: body.unit, functions: functions, isHTML: isHTML, limits: limits)
         evaluator.variables = [("$", data)]
-        _ = try evaluator.walk(definitions[ExactText(name)] ?? [], data)
+        _ = try evaluator.walk(body.nodes, data)
         return evaluator.out
     }
 
     private init(
-        definitions: [ExactText: [TemplateNode]], name: String, source: [UInt8], functions: any TemplateFunctionSet,
+        templates: TemplateSet, current: String, unit: TemplateUnit, functions: any TemplateFunctionSet, isHTML: Bool,
         limits: TemplateLimits
     ) {
-        self.definitions = definitions
-        self.name = name
-        self.source = source
+        self.templates = templates
+        self.current = current
+        self.unit = unit
         self.functions = functions
         self.limits = limits
-        current = name
+        page = isHTML ? HTMLEscape() : nil
     }
 
     /// `template: NAME:LINE:COLUMN: executing "NAME" at <NODE>: MESSAGE`.
     func failure(_ message: String, at position: Int, _ node: String) -> TemplateError {
-        let before = source.prefix(position)
+        let before = unit.source.prefix(position)
         let line = before.count { $0 == 0x0A } + 1
         let column = before.lastIndex(of: 0x0A).map { position - $0 - 1 } ?? position
         return TemplateError(
-            "template: \(name):\(line):\(column): executing \(GoQuote.quote(current)) at <\(node)>: \(message)")
+            "template: \(unit.name):\(line):\(column): executing \(GoQuote.quote(current)) at <\(node)>: \(message)")
     }
 
     mutating func step(_ position: Int) throws(TemplateError) {
@@ -60,6 +67,21 @@ struct TemplateEvaluator {
     func checkSize(_ value: TemplateValue, _ position: Int) throws(TemplateError) {
         if value.textSize(atMost: limits.output) > limits.output {
             throw failure("output exceeds \(limits.output) bytes", at: position, "")
+        }
+    }
+
+    /// Counts what a function made: the same large text or list can be made in each turn of a loop.
+    mutating func charge(_ value: TemplateValue, _ position: Int) throws(TemplateError) {
+        switch value.base {
+        case .string(let text):
+            try checkSize(value, position)
+            madeBytes += text.utf8.count
+            if madeBytes / 16 > limits.output {
+                throw failure("functions made more than \(16 * limits.output) bytes", at: position, "")
+            }
+        case .list(let values, _): steps &+= values.count / 16
+        case .map(let entries): steps &+= entries.count
+        default: break
         }
     }
 
@@ -82,13 +104,13 @@ struct TemplateEvaluator {
     private mutating func walk(_ node: TemplateNode, _ dot: TemplateValue) throws(TemplateError) -> Flow {
         switch node {
         case .text(let text):
-            try write(text, at: 0)
+            try write(page?.literal(text) ?? text, at: 0)
             return .next
         case .action(let pipeline):
             let value = try evaluate(pipeline, dot)
             if pipeline.variables.isEmpty {
                 try checkSize(value, pipeline.position)
-                try write(value.printed, at: pipeline.position)
+                try write(try printed(value, pipeline), at: pipeline.position)
             }
             return .next
         case .condition(let pipeline, let then, let otherwise):
@@ -110,6 +132,18 @@ struct TemplateEvaluator {
         }
     }
 
+    /// The output of an action, in a page escaped for its place.
+    private mutating func printed(
+        _ value: TemplateValue, _ pipeline: TemplatePipeline
+    ) throws(TemplateError) -> String {
+        guard page != nil else { return value.printed }
+        var escaper: String?
+        if let last = pipeline.commands.last, case .function(let name)? = last.operands.first?.kind { escaper = name }
+        if let text = page?.escape(value, after: escaper) { return text }
+        throw failure(
+            "a value cannot be escaped at this place of a page", at: pipeline.position, pipeline.description)
+    }
+
     private mutating func walkRange(
         _ pipeline: TemplatePipeline, _ body: [TemplateNode], _ otherwise: [TemplateNode], _ dot: TemplateValue
     ) throws(TemplateError) -> Flow {
@@ -119,7 +153,7 @@ struct TemplateEvaluator {
         let inner = variables.count
         var isEmpty = true
         func entries() throws(TemplateError) -> [(TemplateValue, TemplateValue)] {
-            switch value {
+            switch value.base {
             case .null: return []
             case .list(let values, _): return values.enumerated().map { (.integer(Int64($0.offset)), $0.element) }
             case .labels(let labels): return GoFormat.sorted(labels).map { (.string($0.key), .string($0.value)) }
@@ -172,23 +206,23 @@ struct TemplateEvaluator {
         _ called: String, _ argument: TemplatePipeline?, _ position: Int, _ dot: TemplateValue
     ) throws(TemplateError) {
         let shown = "{{template \(GoQuote.quote(called))\(argument.map { " " + $0.description } ?? "")}}"
-        guard let body = definitions[ExactText(called)] else {
+        guard let body = templates.definitions[ExactText(called)] else {
             throw failure("template \(GoQuote.quote(called)) not defined", at: position, shown)
         }
         guard depth < limits.depth else {
             throw failure("exceeded maximum template depth (\(limits.depth))", at: position, shown)
         }
         let value = if let argument { try evaluate(argument, dot) } else { TemplateValue.null }
-        let (outerVariables, outerName) = (variables, current)
+        let (outerVariables, outerName, outerUnit) = (variables, current, unit)
         variables = [("$", value)]
-        current = called
+        (current, unit) = (called, body.unit)
         depth += 1
         defer {
             variables = outerVariables
-            current = outerName
+            (current, unit) = (outerName, outerUnit)
             depth -= 1
         }
-        _ = try walk(body, value)
+        _ = try walk(body.nodes, value)
     }
 
     // MARK: Pipelines

@@ -62,6 +62,7 @@ public struct TemplateSignature: Sendable {
             switch (self, value) {
             case (.any, _), (.string, .string), (.integer, .integer), (.duration, .duration), (.time, .time): true
             case (.slice(let name), .list(_, let type)): name == type
+            case (.slice, .typed(let base, _)): accepts(base)
             case (.pointer(let name), .object(let object)): name == object.typeName
             default: false
             }

@@ -51,9 +51,8 @@ struct TemplateParser {
 
     private mutating func skipSpace() { while token.kind == .space { at += 1 } }
 
-    private func failure(_ message: String) -> TemplateError {
-        let position = min(token.position, source.count)
-        return .parse(name: name, line: source.prefix(position).count { $0 == 0x0A } + 1, message)
+    private func failure(_ message: String, at position: Int? = nil) -> TemplateError {
+        .parse(name: name, source, at: min(position ?? token.position, source.count), message)
     }
 
     private func unexpected(_ token: TemplateToken, _ context: String) -> TemplateError {
@@ -336,7 +335,7 @@ struct TemplateParser {
             case _ where Self.keywords.contains(token.text): throw unexpected(token, "operand")
             default:
                 guard functions.contains(token.text) else {
-                    throw failure("function \(GoQuote.quote(token.text)) not defined")
+                    throw failure("function \(GoQuote.quote(token.text)) not defined", at: position)
                 }
                 base = TemplateOperand(kind: .function(token.text), position: position)
             }
@@ -344,7 +343,7 @@ struct TemplateParser {
         case .field: base = TemplateOperand(kind: .field([String(token.text.dropFirst())]), position: position)
         case .variable:
             guard variables.contains(token.text) else {
-                throw failure("undefined variable \(GoQuote.quote(token.text))")
+                throw failure("undefined variable \(GoQuote.quote(token.text))", at: position)
             }
             base = TemplateOperand(kind: .variable(token.text, []), position: position)
         case .leftParenthesis:

@@ -16,6 +16,17 @@ enum TemplateNode: Sendable {
         guard case .text(let text) = self else { return false }
         return text.unicodeScalars.allSatisfy(\.properties.isWhitespace)
     }
+
+    /// The templates that it calls.
+    var calls: [(name: String, position: Int)] {
+        switch self {
+        case .template(let name, _, let position): [(name, position)]
+        case .condition(_, let body, let otherwise), .range(_, let body, let otherwise),
+            .with(_, let body, let otherwise):
+            (body + otherwise).flatMap(\.calls)
+        case .text, .action, .leaveLoop, .nextIteration: []
+        }
+    }
 }
 
 /// `$x := a | f y`.

@@ -55,7 +55,7 @@ struct TemplateLexer {
     }
 
     private func failure(_ message: String, at position: Int) -> TemplateError {
-        TemplateError.parse(name: name, line: bytes.prefix(position).count { $0 == 0x0A } + 1, message)
+        TemplateError.parse(name: name, bytes, at: position, message)
     }
 
     private func has(_ text: StaticString, at position: Int) -> Bool {

@@ -15,13 +15,30 @@ public indirect enum TemplateValue: Sendable {
     case labels([ExactText: String])
     /// Go's `map[string]any`: a missing key is nil.
     case map([ExactText: TemplateValue])
-    /// Nanoseconds since the epoch; only the type's name shows that it is a pointer.
-    case time(Int64, isPointer: Bool = false)
+    /// Only the type's name shows that it is a pointer.
+    case time(GoTime, isPointer: Bool = false)
     /// Nanoseconds.
     case duration(Int64)
     /// An integer of another type than `int`.
     case named(Int64, NamedInteger)
     case object(TemplateObject)
+    /// A value of a type with a name and methods, whose base is a list, a map or a string.
+    case typed(TemplateValue, any TemplateType)
+}
+
+/// A Go type with a name and methods around a list, a map or a string.
+public protocol TemplateType: Sendable {
+    /// The Go type in errors and in `%T`.
+    var typeName: String { get }
+
+    /// The result of its `String` method; nil without one.
+    func text(of base: TemplateValue) -> String?
+
+    /// The parameters of a method; nil if it has none of this name.
+    func signature(_ method: String) -> TemplateSignature?
+
+    /// Calls a method with arguments that match its ``signature(_:)``.
+    func call(_ method: String, of base: TemplateValue, _ arguments: [TemplateValue]) -> TemplateOutcome
 }
 
 /// The Go integer types beside `int` and `time.Duration` that methods of times return.
@@ -72,6 +89,11 @@ public struct TemplateObject: Sendable {
 }
 
 extension TemplateValue {
+    /// The value without the name and methods of its type.
+    public var base: TemplateValue {
+        if case .typed(let base, _) = self { base.base } else { self }
+    }
+
     /// Go's truth value: not zero and not empty.
     public var isTrue: Bool {
         switch self {
@@ -84,6 +106,7 @@ extension TemplateValue {
         case .labels(let labels): !labels.isEmpty
         case .map(let entries): !entries.isEmpty
         case .object, .time: true
+        case .typed(let base, _): base.isTrue
         }
     }
 
@@ -110,6 +133,7 @@ extension TemplateValue {
         case .duration: "time.Duration"
         case .named(_, let type): type.typeName
         case .object(let object): object.typeName
+        case .typed(_, let type): type.typeName
         }
     }
 
@@ -140,6 +164,8 @@ extension TemplateValue {
         case .object(let object):
             for field in object.fields where size <= most { add(field.value) }
         case .named: size = 24
+        // The text of the type may have separators of its own.
+        case .typed(let base, _): size += 2 * base.textSize(atMost: most - size)
         }
         return size
     }
@@ -151,6 +177,7 @@ extension TemplateValue {
     public func isNested(deeperThan levels: Int) -> Bool {
         var visits = 10_000
         func visit(_ value: TemplateValue, _ levels: Int) -> Bool {
+            let value = value.base
             switch value {
             case .list, .map: visits -= 1
             default: return false

@@ -19,7 +19,8 @@ enum TimeMethods {
             "After": TemplateSignature([.time]), "Equal": TemplateSignature([.time]),
         ]
         for name in [
-            "String", "UTC", "Local", "Unix", "UnixMilli", "UnixMicro", "UnixNano", "Year", "Month", "Day", "YearDay",
+            "IsZero", "String", "UTC", "Local", "Unix", "UnixMilli", "UnixMicro", "UnixNano", "Year", "Month", "Day",
+            "YearDay",
             "Weekday", "Hour", "Minute", "Second", "Nanosecond",
         ] {
             methods[name] = TemplateSignature([])
@@ -35,7 +36,7 @@ enum TimeMethods {
     static func call(_ method: String, of value: TemplateValue, _ arguments: [TemplateValue]) -> TemplateOutcome {
         let result: TemplateValue?
         switch value {
-        case .time(let nanoseconds, _): result = call(method, of: GoTime(nanoseconds: nanoseconds), arguments)
+        case .time(let time, _): result = call(method, of: time, arguments)
         case .duration(let nanoseconds): result = callDuration(method, nanoseconds)
         case .named(let number, let type): result = type.text(number).map { .string($0) }
         default: result = nil
@@ -44,15 +45,17 @@ enum TimeMethods {
     }
 
     private static func call(_ method: String, of time: GoTime, _ arguments: [TemplateValue]) -> TemplateValue? {
-        let civil = CivilTime(secondsSinceEpoch: time.seconds)
+        let civil = time.civil
         switch (method, arguments.first) {
         case ("Format", .string(let layout)?): return .string(time.format(layout))
         case ("String", nil): return .string(time.description)
-        case ("UTC", nil), ("Local", nil): return .time(time.nanoseconds)
+        case ("UTC", nil), ("Local", nil):
+            return .time(GoTime(seconds: time.seconds, fraction: time.fraction))
         case ("Unix", nil): return .named(time.seconds, .int64)
-        case ("UnixMilli", nil): return .named(CivilTime.floorDivide(time.nanoseconds, 1_000_000), .int64)
-        case ("UnixMicro", nil): return .named(CivilTime.floorDivide(time.nanoseconds, 1000), .int64)
-        case ("UnixNano", nil): return .named(time.nanoseconds, .int64)
+        case ("UnixMilli", nil): return Self.unix(time, perSecond: 1000)
+        case ("UnixMicro", nil): return Self.unix(time, perSecond: 1_000_000)
+        case ("UnixNano", nil): return time.nanoseconds.map { .named($0, .int64) }
+        case ("IsZero", nil): return .bool(time.isSameMoment(as: .zero))
         case ("Year", nil): return .integer(civil.year)
         case ("Month", nil): return .named(civil.month, .month)
         case ("Day", nil): return .integer(civil.day)
@@ -63,16 +66,20 @@ enum TimeMethods {
         case ("Second", nil): return .integer(civil.second)
         case ("Nanosecond", nil): return .integer(time.fraction)
         case ("Add", .duration(let by)?):
-            let (sum, overflow) = time.nanoseconds.addingReportingOverflow(by)
-            return overflow ? nil : .time(sum)
+            return time.adding(by).map { .time($0) }
         case ("Sub", .time(let other, _)?):
-            let (difference, overflow) = time.nanoseconds.subtractingReportingOverflow(other)
-            return overflow ? nil : .duration(difference)
-        case ("Before", .time(let other, _)?): return .bool(time.nanoseconds < other)
-        case ("After", .time(let other, _)?): return .bool(time.nanoseconds > other)
-        case ("Equal", .time(let other, _)?): return .bool(time.nanoseconds == other)
+            return .duration(time.since(other))
+        case ("Before", .time(let other, _)?): return .bool(time.isBefore(other))
+        case ("After", .time(let other, _)?): return .bool(other.isBefore(time))
+        case ("Equal", .time(let other, _)?): return .bool(time.isSameMoment(as: other))
         default: return nil
         }
+    }
+
+    private static func unix(_ time: GoTime, perSecond: Int64) -> TemplateValue? {
+        let (whole, overflow) = time.seconds.multipliedReportingOverflow(by: perSecond)
+        let (sum, exceeds) = whole.addingReportingOverflow(time.fraction / (1_000_000_000 / perSecond))
+        return overflow || exceeds ? nil : .named(sum, .int64)
     }
 
     private static func callDuration(_ method: String, _ nanoseconds: Int64) -> TemplateValue? {

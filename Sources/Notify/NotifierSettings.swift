@@ -7,22 +7,29 @@ package struct NotifierSettings: Sendable {
     package var pipeline: NotificationPipeline
     /// The time after an update at which an alert without an end is resolved, ms.
     package var resolveTimeout: Int64
+    /// The templates of receivers' texts.
+    package var templates: NotificationTemplates
 
-    package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
+    package init(
+        route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000,
+        templates: NotificationTemplates = .standard
+    ) {
         self.route = route
         self.pipeline = pipeline
         self.resolveTimeout = resolveTimeout
+        self.templates = templates
     }
 
     /// Reads the settings of an Alertmanager configuration.
     ///
     /// - Parameter transport: Makes the transport for a receiver's client settings.
-    /// - Throws: ``ConfigError`` with its place for the first unsupported setting or unknown time zone; the errors of
-    ///   `transport`.
+    /// - Throws: ``ConfigError`` with its place for the first unsupported setting, fault of a template's file or unknown
+    ///   time zone; the errors of `transport`.
     package init(
         _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) throws {
         if let missing = config.unsupported.first { throw missing }
+        let templates = try NotificationTemplates(patterns: config.templates)
         var receivers: [ExactText: [WebhookSettings]] = [:]
         // Others are checked and not made, as in Alertmanager.
         let used = config.usedReceivers
@@ -48,7 +55,7 @@ package struct NotifierSettings: Sendable {
             route: Route(config.route, parent: Route(receiver: "")),
             pipeline: NotificationPipeline(
                 receivers: receivers, inhibitRules: rules, timeIntervals: intervals),
-            resolveTimeout: config.resolveTimeout)
+            resolveTimeout: config.resolveTimeout, templates: templates)
     }
 
     private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {

@@ -2,6 +2,7 @@ import Model
 
 @testable import Config
 @testable import Discovery
+@testable import Notify
 @testable import Rules
 
 /// What reads files of configuration: YAML, each kind of file that is made of it, and templates.
@@ -40,6 +41,7 @@ enum ConfigTargets {
     /// A template is parsed and expanded; its text is bounded.
     static func template(_ bytes: UnsafeRawBufferPointer) {
         let text = String(decoding: bytes, as: UTF8.self)
+        notificationTemplate(text)
         guard let template = try? AlertTemplate(text, alert: "fuzz") else { return }
         let labels = Labels([("instance", "host:9100"), ("job", "node"), ("é", "ü"), ("n", "-1.5e9")])
         let data = TemplateData(
@@ -50,5 +52,20 @@ enum ConfigTargets {
         }
         guard let expanded = try? template.expand(data, functions) else { return }
         if expanded.utf8.count > 64 << 20 { fatalError("\(expanded.utf8.count) bytes") }
+    }
+
+    /// The same text as a template of notifications: as plain text, as a page and as JSON.
+    private static func notificationTemplate(_ text: String) {
+        let labels = Labels([("alertname", "a<b"), ("job", "node")])
+        let data = NotificationData(
+            receiver: "r", alerts: [NotificationData.Item(labels: labels, startsAt: 1_700_000_000_000)],
+            groupLabels: labels, externalURL: "http://martlet.example")
+        let templates = NotificationTemplates.standard
+        for output in [try? templates.text(text, data), try? templates.html(text, data)] {
+            if let output, output.utf8.count > 64 << 20 { fatalError("\(output.utf8.count) bytes") }
+        }
+        _ = try? templates.json(.text(text), data)
+        _ = try? templates.adding(routeLabels: [("a", text), ("b", text)], to: data)
+        if NotificationTemplates.check(text) == nil { _ = templates.check(text) }
     }
 }

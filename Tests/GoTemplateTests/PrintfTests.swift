@@ -1,3 +1,4 @@
+import GoCompatibility
 import GoTemplate
 import Model
 import TestSupport
@@ -118,7 +119,8 @@ struct PrintfTests {
             .null, .bool(true), .integer(.min), .integer(.max), .integer(0x110000), .float(-0.0), .float(.nan),
             .float(-.infinity), .float(.leastNonzeroMagnitude), .float(1e308), .string("\u{E9}`\n"),
             .list([.integer(1), .null], type: "[]x"),
-            .labels(["a": "b"]), .map(["a": .null]), .time(.min), .time(.max, isPointer: true), .duration(.min),
+            .labels(["a": "b"]), .map(["a": .null]), .time(GoTime(nanoseconds: .min)),
+            .time(GoTime(nanoseconds: .max), isPointer: true), .duration(.min),
             .named(13, .month), .named(-1, .weekday), .named(.min, .int64),
         ]
         for _ in 0..<300 {

@@ -1,3 +1,4 @@
+import GoCompatibility
 import GoTemplate
 import Model
 import Testing
@@ -19,7 +20,8 @@ struct TemplateTests {
             typeName: "main.Data",
             fields: [
                 ("Name", .string("a<b")), ("Count", .integer(3)), ("Tags", .labels(["k": "v", "j": "w"])),
-                ("List", .list([.string("x"), .string("y")], type: "[]string")), ("At", .time(1_500_000_000)),
+                ("List", .list([.string("x"), .string("y")], type: "[]string")),
+                ("At", .time(GoTime(nanoseconds: 1_500_000_000))),
             ]))
 
     private func run(_ text: String, limits: TemplateLimits = TemplateLimits()) throws -> String {

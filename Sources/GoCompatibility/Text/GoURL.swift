@@ -22,6 +22,35 @@ public enum GoURL {
         return String(decoding: out, as: UTF8.self)
     }
 
+    /// An escape that is not `%` with two hexadecimal digits.
+    public struct EscapeProblem: Error, CustomStringConvertible {
+        public var description: String
+    }
+
+    /// Go's `url.QueryUnescape`: the inverse of ``queryEscape(_:)``.
+    public static func queryUnescape(_ text: String) -> Result<String, EscapeProblem> {
+        let bytes = Array(text.utf8)
+        var out: [UInt8] = []
+        var at = 0
+        while at < bytes.count {
+            switch bytes[at] {
+            case UInt8(ascii: "+"): out.append(UInt8(ascii: " "))
+            case UInt8(ascii: "%"):
+                let escape = String(decoding: bytes[at...].prefix(3), as: UTF8.self)
+                guard escape.utf8.count == 3, escape.dropFirst().allSatisfy(\.isHexDigit),
+                    let byte = UInt8(escape.dropFirst(), radix: 16)
+                else {
+                    return .failure(EscapeProblem(description: "invalid URL escape \(GoQuote.quote(escape))"))
+                }
+                out.append(byte)
+                at += 2
+            default: out.append(bytes[at])
+            }
+            at += 1
+        }
+        return .success(String(decoding: out, as: UTF8.self))
+    }
+
     /// The path of a URL, without query and fragment; empty if there is none.
     public static func path(of url: String) -> String {
         var rest = Substring(url)

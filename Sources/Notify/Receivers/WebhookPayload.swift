@@ -6,54 +6,52 @@ import Model
 package enum WebhookPayload {
     /// Writes the payload of a notification.
     package static func encode(_ notification: Notification, externalURL: String) -> [UInt8] {
-        let all = notification.alerts
-        let limit = notification.webhook.maxAlerts
-        let shown = limit > 0 ? Array(all.prefix(limit)) : all
-        let isFiring = shown.contains { $0.alert.endsAt == 0 }
+        let data = NotificationData(
+            notification, externalURL: externalURL, maxAlerts: notification.webhook.maxAlerts)
         var json = JSONWriter(capacity: 1024)
         json.object { json in
             json.key("receiver")
-            json.string(quotingMeta(notification.receiver))
+            json.string(data.receiver)
             json.key("status")
-            json.string(isFiring ? "firing" : "resolved")
+            json.string(data.status)
             json.key("alerts")
             json.array { json in
-                for alert in shown { encode(alert, into: &json) }
+                for alert in data.alerts { encode(alert, into: &json) }
             }
             json.key("groupLabels")
-            encode(notification.flush.groupLabels, into: &json)
+            encode(data.groupLabels, into: &json)
             json.key("commonLabels")
-            encode(common(shown.map(\.alert.labels)), into: &json)
+            encode(data.commonLabels, into: &json)
             json.key("commonAnnotations")
-            encode(common(shown.map(\.alert.annotations)), into: &json)
+            encode(data.commonAnnotations, into: &json)
             json.key("externalURL")
-            json.string(externalURL)
+            json.string(data.externalURL)
             json.key("version")
             json.string("4")
             json.key("groupKey")
             json.string(notification.flush.groupKey)
             json.key("truncatedAlerts")
-            json.integer(all.count - shown.count)
+            json.integer(notification.alerts.count - data.alerts.count)
         }
         return escapingHTML(json.bytes) + [UInt8(ascii: "\n")]
     }
 
-    private static func encode(_ alert: NotifiedAlert, into json: inout JSONWriter) {
+    private static func encode(_ alert: NotificationData.Item, into json: inout JSONWriter) {
         json.object { json in
             json.key("status")
-            json.string(alert.alert.endsAt == 0 ? "firing" : "resolved")
+            json.string(alert.status)
             json.key("labels")
-            encode(alert.alert.labels, into: &json)
+            encode(alert.labels, into: &json)
             json.key("annotations")
-            encode(alert.alert.annotations, into: &json)
+            encode(alert.annotations, into: &json)
             json.key("startsAt")
-            json.string(RFC3339.text(alert.alert.startsAt))
+            json.string(RFC3339.text(alert.startsAt))
             json.key("endsAt")
-            json.string(alert.alert.endsAt == 0 ? RFC3339.zero : RFC3339.text(alert.alert.endsAt))
+            json.string(alert.isFiring ? RFC3339.zero : RFC3339.text(alert.endsAt))
             json.key("generatorURL")
-            json.string(alert.alert.generatorURL)
+            json.string(alert.generatorURL)
             json.key("fingerprint")
-            json.string(alert.fingerprint.description)
+            json.string(alert.fingerprint)
         }
     }
 

@@ -11,20 +11,23 @@ package struct TimeZone: Sendable {
     ///
     /// There is one more than transitions; the first applies before them.
     private let offsets: [Int64]
+    /// The abbreviation of each of ``offsets``: `CET`.
+    private let names: [String]
     /// The rule after the last transition.
     private let rule: TimeZoneRule?
 
-    package static let utc = TimeZone(name: "UTC", transitions: [], offsets: [0], rule: nil)
+    package static let utc = TimeZone(name: "UTC", transitions: [], offsets: [0], names: ["UTC"], rule: nil)
 
     /// The reason why a zone cannot be used.
     package struct Failure: Error, CustomStringConvertible, Sendable {
         package var description: String
     }
 
-    private init(name: String, transitions: [Int64], offsets: [Int64], rule: TimeZoneRule?) {
+    private init(name: String, transitions: [Int64], offsets: [Int64], names: [String], rule: TimeZoneRule?) {
         self.name = name
         self.transitions = transitions
         self.offsets = offsets
+        self.names = names
         self.rule = rule
     }
 
@@ -84,28 +87,37 @@ package struct TimeZone: Sendable {
         guard footer <= bytes.count, n[4] > 0, let initial = integer(bytes, types, 4) else { return nil }
         var transitions: [Int64] = []
         var offsets = [initial]
+        let letters = bytes[(types + 6 * n[4])..<(types + 6 * n[4] + n[5])]
+        func abbreviation(_ type: Int) -> String {
+            String(decoding: letters.dropFirst(Int(bytes[types + 6 * type + 5])).prefix { $0 != 0 }, as: UTF8.self)
+        }
+        var names = [abbreviation(0)]
         for i in 0..<n[3] {
             guard let time = integer(bytes, times + 8 * i, 8), Int(bytes[indexes + i]) < n[4],
                 let offset = integer(bytes, types + 6 * Int(bytes[indexes + i]), 4)
             else { return nil }
             transitions.append(time)
             offsets.append(offset)
+            names.append(abbreviation(Int(bytes[indexes + i])))
         }
         let rest = bytes[footer...].dropFirst().prefix { $0 != 0x0A }
         return TimeZone(
-            name: name, transitions: transitions, offsets: offsets,
+            name: name, transitions: transitions, offsets: offsets, names: names,
             rule: TimeZoneRule(String(decoding: rest, as: UTF8.self)))
     }
 
     /// The seconds east of UTC at a time in seconds since the epoch.
-    package func offset(at seconds: Int64) -> Int64 {
-        if let rule, transitions.last.map({ seconds >= $0 }) ?? true { return rule.offset(at: seconds) }
+    package func offset(at seconds: Int64) -> Int64 { place(at: seconds).offset }
+
+    /// The seconds east of UTC and the abbreviation at a time in seconds since the epoch.
+    package func place(at seconds: Int64) -> (offset: Int64, name: String) {
+        if let rule, transitions.last.map({ seconds >= $0 }) ?? true { return rule.place(at: seconds) }
         var (low, high) = (0, transitions.count)
         while low < high {
             let middle = (low + high) / 2
             if transitions[middle] <= seconds { low = middle + 1 } else { high = middle }
         }
-        return offsets[low]
+        return (offsets[low], names[low])
     }
 }
 
@@ -120,22 +132,14 @@ struct TimeZoneRule: Sendable {
     }
     private let standard: Int64
     private let daylight: Int64
+    private let standardName: String
+    private let daylightName: String
     private let begin: Change?
     private let end: Change?
 
     /// Reads the rule; nil if it is empty or has a form that the database does not use.
     init?(_ text: String) {
         var rest = Substring(text)
-        func name() -> Bool {
-            if rest.first == "<" {
-                guard let close = rest.firstIndex(of: ">") else { return false }
-                rest = rest[rest.index(after: close)...]
-                return true
-            }
-            let letters = rest.prefix { $0.isLetter }
-            rest = rest.dropFirst(letters.count)
-            return letters.count >= 3
-        }
         /// `[+-]hh[:mm[:ss]]` in seconds.
         func time() -> Int64? {
             var sign: Int64 = 1
@@ -170,15 +174,18 @@ struct TimeZoneRule: Sendable {
             }
             return Change(month: numbers[0], week: numbers[1], weekday: numbers[2], time: at)
         }
-        guard name(), let west = time() else { return nil }
+        guard let name = Self.name(&rest), let west = time() else { return nil }
         standard = -west
+        standardName = name
         if rest.isEmpty {
             daylight = standard
+            daylightName = name
             begin = nil
             end = nil
             return
         }
-        guard name() else { return nil }
+        guard let summer = Self.name(&rest) else { return nil }
+        daylightName = summer
         if rest.first == "," {
             daylight = standard + 3600
         } else {
@@ -188,6 +195,19 @@ struct TimeZoneRule: Sendable {
         guard let first = change(), let second = change() else { return nil }
         begin = first
         end = second
+    }
+
+    /// Reads the abbreviation of a zone.
+    private static func name(_ rest: inout Substring) -> String? {
+        if rest.first == "<" {
+            guard let close = rest.firstIndex(of: ">") else { return nil }
+            let name = rest[..<close].dropFirst()
+            rest = rest[rest.index(after: close)...]
+            return String(name)
+        }
+        let letters = rest.prefix { $0.isLetter }
+        rest = rest.dropFirst(letters.count)
+        return letters.count >= 3 ? String(letters) : nil
     }
 
     /// The time of a change in a year, in local seconds since the epoch.
@@ -202,12 +222,12 @@ struct TimeZoneRule: Sendable {
         return day * 86_400 + change.time
     }
 
-    func offset(at seconds: Int64) -> Int64 {
-        guard let begin, let end else { return standard }
+    func place(at seconds: Int64) -> (offset: Int64, name: String) {
+        guard let begin, let end else { return (standard, standardName) }
         let year = CivilTime(secondsSinceEpoch: seconds &+ standard).year
         let from = Self.moment(begin, year) - standard
         let to = Self.moment(end, year) - daylight
         let isDaylight = from < to ? seconds >= from && seconds < to : seconds >= from || seconds < to
-        return isDaylight ? daylight : standard
+        return isDaylight ? (daylight, daylightName) : (standard, standardName)
     }
 }

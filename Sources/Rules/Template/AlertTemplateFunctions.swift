@@ -104,7 +104,7 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
             }
         case "toTime":
             switch Humanize.nanoseconds(number) {
-            case .success(let value): return .value(.time(value, isPointer: true))
+            case .success(let value): return .value(.time(GoTime(nanoseconds: value), isPointer: true))
             case .failure(let reason): return .failed(reason.description)
             }
         case "toDuration":
@@ -119,22 +119,5 @@ package struct AlertTemplateFunctions: TemplateFunctionSet {
 
     private static func labels(of value: TemplateValue) -> [ExactText: String] {
         TemplateSample(value)?.labels ?? [:]
-    }
-}
-
-/// The arguments of number functions: numbers, durations in seconds, and strings with a number.
-enum NumberConversion {
-    static func double(_ value: TemplateValue) -> Result<Double, TemplateFunctionError> {
-        switch value {
-        case .float(let value): return .success(value)
-        case .integer(let value), .named(let value, .int64): return .success(Double(value))
-        case .duration(let nanoseconds): return .success(Double(nanoseconds) / 1e9)
-        case .string(let text):
-            do throws(GoFloat.Problem) { return .success(try GoFloat.read(text)) } catch {
-                return .failure(TemplateFunctionError(description: error.text(of: text)))
-            }
-        default:
-            return .failure(TemplateFunctionError(description: "can't convert \(value.typeName) to float"))
-        }
     }
 }

@@ -1,10 +1,9 @@
 import GoCompatibility
-import GoTemplate
 import Model
 
 /// Prometheus's template functions on strings.
-enum TextFunctions {
-    static let signatures: [String: TemplateSignature] = {
+package enum TextFunctions {
+    package static let signatures: [String: TemplateSignature] = {
         var signatures: [String: TemplateSignature] = [
             "match": TemplateSignature([.string, .string]),
             "reReplaceAll": TemplateSignature([.string, .string, .string]),
@@ -19,7 +18,7 @@ enum TextFunctions {
     }()
 
     /// The result, or nil if `name` is not one of the functions; the arguments match the ``signatures``.
-    static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
+    package static func call(_ name: String, _ arguments: [TemplateValue]) -> TemplateOutcome? {
         let strings = arguments.compactMap { argument -> String? in
             if case .string(let text) = argument { text } else { nil }
         }

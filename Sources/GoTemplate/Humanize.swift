@@ -1,18 +1,17 @@
 import Glibc
 import GoCompatibility
-import GoTemplate
 import Model
 
 /// Numbers in a readable form, exactly as in Prometheus's templates.
-enum Humanize {
+package enum Humanize {
     private static let large = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
     private static let small = ["", "m", "u", "n", "p", "f", "a", "z", "y"]
 
     /// `%.4g`.
-    static func four(_ value: Double) -> String { GoFormat.format(.float(value), "g", .init(precision: 4)) }
+    package static func four(_ value: Double) -> String { GoFormat.format(.float(value), "g", .init(precision: 4)) }
 
     /// With SI prefixes.
-    static func decimal(_ value: Double) -> String {
+    package static func decimal(_ value: Double) -> String {
         guard value != 0, value.isFinite else { return four(value) }
         var value = value
         var index = 0
@@ -31,7 +30,7 @@ enum Humanize {
     }
 
     /// With binary prefixes.
-    static func binary(_ value: Double) -> String {
+    package static func binary(_ value: Double) -> String {
         guard value.magnitude > 1, value.isFinite else { return four(value) }
         let prefixes = ["", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"]
         var value = value
@@ -44,7 +43,7 @@ enum Humanize {
     }
 
     /// Seconds as `1d 2h 3m 4s`, and with SI prefixes below one.
-    static func duration(_ value: Double) -> String {
+    package static func duration(_ value: Double) -> String {
         guard value.isFinite else { return four(value) }
         // With its sign: `-0s`.
         if value == 0 { return four(value) + "s" }
@@ -69,10 +68,10 @@ enum Humanize {
     }
 
     /// A ratio as per cent.
-    static func percentage(_ value: Double) -> String { four(value * 100) + "%" }
+    package static func percentage(_ value: Double) -> String { four(value * 100) + "%" }
 
     /// Seconds since the epoch as nanoseconds, truncated to whole milliseconds.
-    static func nanoseconds(_ value: Double) -> Result<Int64, TemplateFunctionError> {
+    package static func nanoseconds(_ value: Double) -> Result<Int64, TemplateFunctionError> {
         let milliseconds = (value * 1000).rounded(.towardZero)
         guard value.isFinite, (milliseconds * 1e6).magnitude < 9.223372036854775e18 else {
             return .failure(
@@ -83,7 +82,7 @@ enum Humanize {
         return .success(Int64(milliseconds) * 1_000_000)
     }
 
-    static func timestamp(_ value: Double) -> Result<String, TemplateFunctionError> {
+    package static func timestamp(_ value: Double) -> Result<String, TemplateFunctionError> {
         guard value.isFinite else { return .success(four(value)) }
         return nanoseconds(value).map { GoTime(nanoseconds: $0).description }
     }

@@ -93,6 +93,59 @@ struct GoTimeTests {
     }
 
     @Test(
+        "times are read by a layout and printed in their zone",
+        arguments: [
+            ("2006-01-02", "2026-03-04", "2026-03-04 00:00:00 +0000 UTC"),
+            ("2006-01-02T15:04:05Z07:00", "2026-03-04T05:06:07.25Z", "2026-03-04 05:06:07.25 +0000 UTC"),
+            ("2006-01-02T15:04:05Z07:00", "2026-03-04T05:06:07-01:30", "2026-03-04 05:06:07 -0130 -0130"),
+            ("Mon Jan _2 3:04:05 pm 2006", "Wed Mar  4 1:06:07 pm 2026", "2026-03-04 13:06:07 +0000 UTC"),
+            ("January 2 06 12", "march 4 26 12", nil),
+            ("Jan 2 06, 15h", "mar 4 70, 23h", "1970-03-04 23:00:00 +0000 UTC"),
+            ("2006 002", "2024 366", "2024-12-31 00:00:00 +0000 UTC"), ("2006 002", "2023 366", nil),
+            ("-0700 2006", "+0100 2026", "2026-01-01 00:00:00 +0100 +01"),
+            ("2006-01-02 MST", "2026-03-04 UTC", "2026-03-04 00:00:00 +0000 UTC"),
+            ("05.000", "07.123", "0000-01-01 00:00:07.123 +0000 UTC"), ("05.000", "07.12", nil),
+            ("05.999", "07", "0000-01-01 00:00:07 +0000 UTC"),
+            ("2006-01-02", "2026-02-29", nil), ("2006-01-02", "2026-13-01", nil), ("2006-01-02", "2026-01-01x", nil),
+            ("2006", "", nil), ("15:04", "24:00", nil), ("x2006", "y2026", nil),
+            ("", "", "0000-01-01 00:00:00 +0000 UTC"),
+        ] as [(String, String, String?)])
+    func read(layout: String, text: String, result: String?) {
+        #expect(GoTime.parse(text, layout: layout)?.description == result)
+    }
+
+    @Test("any text with any layout is read without a trap")
+    func anyLayout() {
+        var random = SeededRandom(seed: SeededRandom.runSeed)
+        let parts = [
+            "2006", "06", "01", "1", "Jan", "January", "02", "2", "_2", "__2", "002", "15", "3", "PM", "04", "5",
+            ".000",
+            ".9", "-07", "-07:00:00", "Z0700", "MST", "_2006", " ", "99", "é", "+24:59:59", "Z", "Dec", "",
+        ]
+        func any() -> String {
+            (0..<Int.random(in: 0...6, using: &random)).map { _ in parts.randomElement(using: &random) ?? "" }.joined()
+        }
+        for _ in 0..<2000 {
+            let (text, layout) = (any(), any())
+            if let time = GoTime.parse(text, layout: layout) { #expect(!time.format(layout).contains("\0")) }
+        }
+    }
+
+    @Test("sums and differences of times, and those that do not fit")
+    func arithmetic() {
+        let time = GoTime(nanoseconds: 1_500_000_000)
+        #expect(time.adding(-1_500_000_001)?.nanoseconds == -1)
+        #expect(time.adding(.min)?.adding(.max)?.nanoseconds == 1_499_999_999)
+        #expect(GoTime(seconds: .max).adding(1_000_000_000) == nil)
+        #expect(time.since(GoTime(nanoseconds: 2_000_000_000)) == -500_000_000)
+        #expect(time.since(.zero) == .max && GoTime.zero.since(time) == .min)
+        #expect(GoTime(nanoseconds: .min).since(GoTime(nanoseconds: .min)) == 0)
+        #expect(GoTime(seconds: .min).since(GoTime(seconds: .max)) == .min)
+        for value in [Int64.min, -1, 0, .max] { #expect(GoTime(nanoseconds: value).nanoseconds == value) }
+        #expect(GoTime.zero.nanoseconds == nil && GoTime.zero.description == "0001-01-01 00:00:00 +0000 UTC")
+    }
+
+    @Test(
         "durations print as Go's",
         arguments: [
             (0, "0s"), (1, "1ns"), (1500, "1.5µs"), (-2_000_000, "-2ms"), (1_500_000_000, "1.5s"),

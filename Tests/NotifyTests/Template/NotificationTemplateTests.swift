@@ -1,6 +1,8 @@
+import Config
 import GoTemplate
 import JSON
 import Model
+import Platform
 import TestSupport
 import Testing
 
@@ -183,6 +185,48 @@ struct NotificationTemplateTests {
             ("a", .map([("n", .text("{{ len .Alerts }}"))])),
         ])
         #expect(try json(value) == #"{"a":{"n":2},"z-firing":["Down",true]}"#)
+    }
+
+    @Test("a part of a configuration is a structured template")
+    func configured() throws {
+        let text = "{a: '{{ .Status }}', b: [1, true, null, '2', x], '{{ len .Alerts }}': {c: 1.5}, 3: d}"
+        let node = try #require(try YAMLParser.parse(Array(text.utf8), file: ""))
+        let result = #"{"2":{"c":1.5},"a":"firing","b":[1,true,null,2,"x"]}"#
+        #expect(try json(StructuredTemplate(node)) == result)
+    }
+
+    @Test("texts that would become many values stay texts")
+    func manyValues() throws {
+        var text = "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+        for (name, before) in zip("bcde", "abcd") {
+            text += "\(name): &\(name) [" + [String](repeating: "*\(before)", count: 10).joined(separator: ",") + "]\n"
+        }
+        let value = try NotificationTemplates.standard.json(.text(text), ExampleNotification.data())
+        #expect(value.string == text, "made \(value.kind)")
+    }
+
+    // MARK: Files
+
+    @Test("the files of patterns are read in their order, and a fault is told with its place")
+    func patterns() throws {
+        let folder = try TemporaryFolder()
+        func write(_ name: String, _ text: String) throws {
+            try RealFileSystem().replace(folder.path + "/" + name, with: Array(text.utf8))
+        }
+        try write("b.tmpl", "{{ define \"x\" }}b{{ end }}")
+        try write("a.tmpl", "{{ define \"x\" }}a{{ end }}")
+        func settings(_ patterns: String) throws -> NotifierSettings {
+            let text = "route: {receiver: a}\nreceivers: [{name: a}]\ntemplates: \(patterns)"
+            let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: folder.path + "/am.yml")
+            return try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }
+        }
+        let data = ExampleNotification.data()
+        #expect(try settings("['*.tmpl', 'none/*']").templates.text("{{ template \"x\" }}", data) == "b")
+        #expect(try settings("['b.tmpl', 'a.*']").templates.text("{{ template \"x\" }}", data) == "a")
+        try write("c.tmpl", "text\n{{ .Status | nope }}")
+        let error = #expect(throws: ConfigError.self) { try settings("['*.tmpl']") }
+        #expect(
+            error?.description == folder.path + "/c.tmpl:2:14: template: function \"nope\" not defined")
     }
 
     // MARK: Labels of the route

@@ -87,8 +87,8 @@ let package = Package(
         module(
             "Notify",
             [
-                "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Encoding",
-                "Config", "HTTP",
+                "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON",
+                "Encoding", "Config", "HTTP",
             ]),
         module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(

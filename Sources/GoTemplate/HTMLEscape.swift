@@ -100,8 +100,7 @@ struct HTMLEscape: Sendable {
                 place = .tag
                 if quote == nil { advanceTag(byte) }
             } else {
-                if byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") { isInQuery = true }
-                if !Self.isSpace(byte) { hasAddress = true }
+                advanceValue(byte)
             }
         case .content:
             let end = Array("</".utf8) + element
@@ -111,6 +110,11 @@ struct HTMLEscape: Sendable {
                 script.advance(byte)
             }
         }
+    }
+
+    private mutating func advanceValue(_ byte: UInt8) {
+        if byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") { isInQuery = true }
+        if !Self.isSpace(byte) { hasAddress = true }
     }
 
     private mutating func advanceTag(_ byte: UInt8) {
@@ -129,7 +133,7 @@ struct HTMLEscape: Sendable {
             if Self.isSpace(byte) { return }
             let isQuote = byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'")
             place = .value(quote: isQuote ? byte : nil)
-            if !isQuote { hasAddress = true }
+            if !isQuote { advanceValue(byte) }
         default:
             if Self.isSpace(byte) || byte == UInt8(ascii: "/") { return }
             (place, attribute) = (.attributeName, [Self.lower(byte)])

@@ -98,6 +98,9 @@ extension TemplateEvaluator {
             return call.piped ?? value
         }
         let values = try arguments(function, signature, call)
+        for value in values {
+            if case .string = value.base { try charge(value, call.command.position) }
+        }
         if TemplateBuiltins.printing.contains(function) {
             for value in values { try checkSize(value, call.command.position) }
         }

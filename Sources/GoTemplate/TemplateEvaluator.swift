@@ -12,8 +12,8 @@ struct TemplateEvaluator {
     private var out = ""
     private var outputBytes = 0
     private var steps = 0
-    /// The bytes of all texts that functions gave.
-    private var madeBytes = 0
+    /// The bytes of all texts that functions took and gave.
+    private var functionBytes = 0
     private var depth = 0
     private var variables: [(name: String, value: TemplateValue)] = []
     /// The name of the template that is being executed, and the text in which it was defined.
@@ -70,14 +70,14 @@ struct TemplateEvaluator {
         }
     }
 
-    /// Counts what a function made: the same large text or list can be made in each turn of a loop.
+    /// Counts an argument or a result of a function: each turn of a loop can read or make the same large text or list.
     mutating func charge(_ value: TemplateValue, _ position: Int) throws(TemplateError) {
         switch value.base {
         case .string(let text):
             try checkSize(value, position)
-            madeBytes += text.utf8.count
-            if madeBytes / 16 > limits.output {
-                throw failure("functions made more than \(16 * limits.output) bytes", at: position, "")
+            functionBytes += text.utf8.count
+            if functionBytes / 16 > limits.output {
+                throw failure("functions had more than \(16 * limits.output) bytes", at: position, "")
             }
         case .list(let values, _): steps &+= values.count / 16
         case .map(let entries): steps &+= entries.count
@@ -104,7 +104,10 @@ struct TemplateEvaluator {
     private mutating func walk(_ node: TemplateNode, _ dot: TemplateValue) throws(TemplateError) -> Flow {
         switch node {
         case .text(let text):
-            try write(page?.literal(text) ?? text, at: 0)
+            let shown = page?.literal(text) ?? text
+            // Comments are read each time, too.
+            outputBytes += text.utf8.count - shown.utf8.count
+            try write(shown, at: 0)
             return .next
         case .action(let pipeline):
             let value = try evaluate(pipeline, dot)

@@ -74,6 +74,7 @@ struct HTMLEscapeTests {
                 "<a href=\"/x?q=a%26b%3dc%2fd%20e%2520&r=a%26b%3dc%2fd%20e%2520\">"
             ),
             ("<a href=\"/x?q={{. | urlquery}}\">", "a b", "<a href=\"/x?q=a&#43;b\">"),
+            ("<a href=?q={{.}}>", "a&b", "<a href=?q=a%26b>"),
             ("<a data-x-url='{{.}}'>", "x:y", "<a data-x-url='#ZgotmplZ'>"),
             ("<a xlink:href='{{.}}'>", "x:y", "<a xlink:href='#ZgotmplZ'>"),
             ("<img src=\"{{.}}{{.}}\">", "javascript:", "<img src=\"#ZgotmplZ#ZgotmplZ\">"),
@@ -107,6 +108,12 @@ struct HTMLEscapeTests {
         #expect(try render("{{.}}|<script>{{.}}</script>", .null) == "|<script> null </script>")
         #expect(try render("{{.}}", .list([.string("<")], type: "[]string")) == "[&lt;]")
         #expect(throws: TemplateError.self) { try render("<script>{{.}}</script>", .labels(["a": "b"])) }
+    }
+
+    @Test("comments count as output")
+    func comments() {
+        let text = "{{range 100000}}<!-- \(String(repeating: "x", count: 1000)) -->{{end}}"
+        #expect(throws: TemplateError.self) { try render(text, .null) }
     }
 
     @Test("the place goes on from template to template")

@@ -3,7 +3,7 @@ import JSON
 extension YAMLNode {
     /// The node as JSON; nil if it has more than `most` nodes, or a number that JSON does not have.
     ///
-    /// Members whose key is no text are left out.
+    /// Members whose key is no text are left out. An integer that no double equals stays a text.
     package func json(atMost most: Int) -> JSONValue? {
         var left = most
         return json(&left)
@@ -17,8 +17,8 @@ extension YAMLNode {
             switch YAMLScalar(text, isPlain: isPlain) {
             case .null: return .null
             case .bool(let value): return .bool(value)
-            case .int(let value): return .number(Double(value))
-            case .uint(let value): return .number(Double(value))
+            case .int(let value): return Double(exactly: value).map { .number($0) } ?? .string(text)
+            case .uint(let value): return Double(exactly: value).map { .number($0) } ?? .string(text)
             case .float(let value): return value.isFinite ? .number(value) : nil
             case .string: return .string(text)
             }

@@ -133,8 +133,12 @@ struct NotificationTemplateTests {
             ("{{ range 2000000 }}{{ end }}", "exceeded 1000000 steps"),
             ("{{ range 100000 }}{{ printf \"%0100d\" . }}{{ end }}", "output exceeds 4194304 bytes"),
             (
-                "{{ $x := printf \"%01000000d\" 1 }}{{ range 1000 }}{{ $y := toUpper $x }}{{ end }}",
-                "functions made more than"
+                "{{ $x := printf \"%01000000d\" 1 }}{{ range 1000 }}{{ if match \"b\" $x }}{{ end }}{{ end }}",
+                "functions had more than"
+            ),
+            (
+                "{{ $x := printf \"%01000000d\" 1 }}{{ range 1000 }}{{ $y := print $x }}{{ end }}",
+                "functions had more than"
             ),
             ("{{ $l := list }}{{ range 100000 }}{{ $l = append $l . }}{{ end }}", "exceeded 1000000 steps"),
             ("{{ $l := list }}{{ range 50 }}{{ $l = list $l }}{{ end }}", "nested too deeply"),
@@ -172,7 +176,7 @@ struct NotificationTemplateTests {
             ("null", "null"), ("", "null"), ("a: [1, x]", #"{"a":[1,"x"]}"#), ("a: b: c", #""a: b: c""#),
             ("{{ toJson .CommonLabels }}", #"{"alertname":"Down","severity":"critical"}"#),
             ("{{ toJson .CommonAnnotations }}", #"{"b":"2"}"#), ("\"2\"", #""\"2\"""#), ("{1: a, b: c}", #"{"b":"c"}"#),
-            ("2026-01-02", #""2026-01-02""#),
+            ("2026-01-02", #""2026-01-02""#), ("9007199254740993", #""9007199254740993""#),
         ])
     func rereads(text: String, result: String) throws {
         #expect(try json(.text(text)) == result)

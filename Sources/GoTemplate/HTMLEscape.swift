@@ -30,7 +30,7 @@ struct HTMLEscape: Sendable {
     private var element: [UInt8] = []
     private var attribute: [UInt8] = []
     private var language = Language.plain
-    /// How far the value of an attribute is in an address: whether there was text, and whether there was `?` or `#`.
+    /// Whether the value of an attribute has begun; ``isInQuery``: whether it had `?` or `#`.
     private var hasAddress = false
     private var isInQuery = false
     private var script = ScriptPlace()
@@ -41,7 +41,7 @@ struct HTMLEscape: Sendable {
 
     // MARK: Text of the template
 
-    /// The text without comments; the place is behind it.
+    /// The text without comments; the place afterwards is at its end.
     mutating func literal(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var out: [UInt8] = []
@@ -185,7 +185,7 @@ struct HTMLEscape: Sendable {
     private static let unsafe = "ZgotmplZ"
 
     private static let marks = "\0\"&'+<>"
-    /// Of a text that has entities already.
+    /// The marks to escape in a text that has entities already.
     private static let marksInEntities = "\0\"'+<>"
     private static let marksWithoutQuotes = "\t\n\u{B}\u{C}\r =`"
 
@@ -318,7 +318,7 @@ struct ScriptPlace: Sendable {
         case string(UInt8)
         case lineComment
         case blockComment
-        /// After a regular expression, a division or a template literal, which are not told apart.
+        /// After a regular expression, a division or a template literal, which are not distinguished.
         case unclear
     }
 

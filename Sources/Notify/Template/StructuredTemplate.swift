@@ -6,7 +6,7 @@ import JSON
 package indirect enum StructuredTemplate: Sendable {
     /// A template; a result that is YAML of something else than a text becomes that.
     case text(String)
-    /// What is no text stays as it is.
+    /// A value without templates.
     case constant(JSONValue)
     case list([StructuredTemplate])
     case map([(name: String, value: StructuredTemplate)])

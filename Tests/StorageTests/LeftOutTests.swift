@@ -168,6 +168,29 @@ import Testing
         }
     }
 
+    @Test func `damage that only a merge reads is reported, and the block is not merged again`() throws {
+        let files = FaultyFileSystem()
+        try fill(files)
+        let store = try open(files)
+        defer { store.abandon() }
+        let block = try #require(store.blocks.first)
+        let whole = try answer(store)
+        // Queries have all of it in their cache.
+        var bytes = try files.read(block.directory + "/data")
+        let frame = try #require(block.index.frames.first)
+        bytes[Int(frame.offset) + BlockFormat.frameHeaderSize + 1] ^= 1
+        let file = try files.open(block.directory + "/data", .replace)
+        try file.write(bytes)
+        file.close()
+        _ = try store.deleteSeries([], minTime: start, maxTime: start)
+        #expect(throws: BlockError.self) { try store.cleanTombstones() }
+        #expect(store.leftOut.map(\.name) == [block.meta.id])
+        try store.cleanTombstones()
+        #expect(store.blocks.contains { $0.meta.id == block.meta.id })
+        let left = try answer(store)
+        #expect(left.samples == whole.samples - 4 && left.warnings.count == 1)
+    }
+
     @Test func `a file that vanishes under a running store is noticed, and so is its return`() throws {
         let files = FaultyFileSystem()
         try fill(files)

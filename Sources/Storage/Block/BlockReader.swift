@@ -53,15 +53,22 @@ package final class BlockReader: Sendable {
     /// - Throws: `error`, if it is about something else, or if damage ends a read.
     func leaveOut(_ error: any Error, _ request: SelectRequest) throws {
         // A shortage of the process is no property of the block: the query fails, and may succeed later.
-        if StorageError.shortage(error) != nil { throw error }
-        guard let leftOut, let kind = LeftOut.kind(error) else { throw error }
+        guard StorageError.shortage(error) == nil, let part = noteDamage(error) else { throw error }
+        request.warn?(part.description)
+    }
+
+    /// Notes that a part of the block cannot be read; returns nil if damage ends a read, or `error` is about something
+    /// else.
+    @discardableResult
+    func noteDamage(_ error: any Error) -> LeftOutPart? {
+        guard let leftOut, let kind = LeftOut.kind(error) else { return nil }
         let part = LeftOutPart(
             name: meta.id, isBlock: true, kind: kind, reason: "\(error)", times: minTime...max(minTime, maxTime))
         if leftOut.note(part) {
             Log("storage").error(
                 "A part of a block cannot be read and is left out", ["block": meta.id, "err": "\(error)"])
         }
-        request.warn?(part.description)
+        return part
     }
 
     /// Checks whether the files of the block still exist; nil if they do.

@@ -46,6 +46,10 @@ extension BlockSet {
         } catch {
             failedMerges.note(names, now: now)
             discard(id)
+            // Queries may still have the damaged part in their cache; it is lost at the next start.
+            if let damage = error as? BlockError {
+                sources.first { damage.file.hasPrefix($0.directory + "/") }?.noteDamage(damage)
+            }
             throw error
         }
         return true

@@ -40,7 +40,7 @@ package final class LoadingContext {
         return try body()
     }
 
-    /// Removes and returns what was recorded after the first `count` missing features.
+    /// Removes what was recorded after the first `count` missing features.
     func takeMissing(after count: Int) -> [ConfigError] {
         defer { missing.removeLast(missing.count - count) }
         return Array(missing.dropFirst(count))

@@ -443,13 +443,15 @@ package final class Notifier: AlertSink {
         var succeeded = true
         var delivery: Delivery?
         if notification.isSent {
-            let call = WebhookCall(notification: notification, externalURL: externalURL, clock: clock, random: random)
+            let call = IntegrationCall(
+                notification: notification, externalURL: externalURL, clock: clock, random: random)
             let result = await call.run(metrics: metrics)
             // A cancelled call is not a failure of the receiver.
             if result.outcome == .failed, Task.isCancelled { return false }
             succeeded = result.outcome == .delivered
             delivery = result
-            metrics.notified(succeeded: succeeded, seconds: Double(result.duration) / 1000)
+            metrics.notified(
+                notification.integration.kind, succeeded: succeeded, seconds: Double(result.duration) / 1000)
             if !succeeded {
                 Self.log.error("Notify for alerts failed", about: call.subject(result), call.fields(result))
             }

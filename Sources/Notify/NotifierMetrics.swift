@@ -12,47 +12,56 @@ final class NotifierMetrics: Sendable {
         var ledgerBytes = 0
     }
 
-    private let notifications: Counter
-    private let failures: Counter
-    private let requests: Counter
-    private let requestFailures: Counter
+    /// The counters of one kind of integration.
+    private struct Deliveries {
+        let notifications: Counter
+        let failures: Counter
+        let requests: Counter
+        let requestFailures: Counter
+        let latency: HistogramMetric
+
+        init(_ kind: IntegrationKind, _ registry: MetricRegistry) {
+            let labels: KeyValuePairs = ["integration": kind.rawValue]
+            notifications = registry.counter(
+                "alertmanager_notifications_total", "The total number of attempted notifications.", labels)
+            failures = registry.counter(
+                "alertmanager_notifications_failed_total", "The total number of failed notifications.", labels)
+            requests = registry.counter(
+                "alertmanager_notification_requests_total", "The total number of attempted notification requests.",
+                labels)
+            requestFailures = registry.counter(
+                "alertmanager_notification_requests_failed_total", "The total number of failed notification requests.",
+                labels)
+            latency = registry.histogram(
+                "alertmanager_notification_latency_seconds", "The latency of notifications in seconds.",
+                bounds: [1, 5, 10, 15, 20], labels)
+        }
+    }
+
+    private let deliveries: [IntegrationKind: Deliveries]
     private let alerts: Counter
-    private let latency: HistogramMetric
     let ledgerFailures: Counter
 
     init(_ registry: MetricRegistry) {
-        notifications = registry.counter(
-            "alertmanager_notifications_total", "The total number of attempted notifications.",
-            ["integration": "webhook"])
-        failures = registry.counter(
-            "alertmanager_notifications_failed_total", "The total number of failed notifications.",
-            ["integration": "webhook"])
-        requests = registry.counter(
-            "alertmanager_notification_requests_total", "The total number of attempted notification requests.",
-            ["integration": "webhook"])
-        requestFailures = registry.counter(
-            "alertmanager_notification_requests_failed_total", "The total number of failed notification requests.",
-            ["integration": "webhook"])
+        deliveries = Dictionary(
+            uniqueKeysWithValues: IntegrationKind.allCases.map { ($0, Deliveries($0, registry)) })
         alerts = registry.counter(
             "alertmanager_alerts_received_total", "The total number of received alerts.", ["version": "v2"])
-        latency = registry.histogram(
-            "alertmanager_notification_latency_seconds", "The latency of notifications in seconds.",
-            bounds: [1, 5, 10, 15, 20], ["integration": "webhook"])
         ledgerFailures = registry.counter(
             "martlet_notifier_ledger_failures_total", "Writes of the delivery ledger that failed.")
     }
 
     func received(_ count: Int) { alerts.increment(by: count) }
 
-    func attempted(succeeded: Bool) {
-        requests.increment()
-        if !succeeded { requestFailures.increment() }
+    func attempted(_ kind: IntegrationKind, succeeded: Bool) {
+        deliveries[kind]?.requests.increment()
+        if !succeeded { deliveries[kind]?.requestFailures.increment() }
     }
 
-    func notified(succeeded: Bool, seconds: Double) {
-        notifications.increment()
-        if !succeeded { failures.increment() }
-        latency.observe(seconds)
+    func notified(_ kind: IntegrationKind, succeeded: Bool, seconds: Double) {
+        deliveries[kind]?.notifications.increment()
+        if !succeeded { deliveries[kind]?.failures.increment() }
+        deliveries[kind]?.latency.observe(seconds)
     }
 
     func collect(_ registry: MetricRegistry, _ read: @escaping @Sendable () -> Gauges) {

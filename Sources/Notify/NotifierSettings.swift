@@ -7,38 +7,32 @@ package struct NotifierSettings: Sendable {
     package var pipeline: NotificationPipeline
     /// The time after an update at which an alert without an end is resolved, ms.
     package var resolveTimeout: Int64
-    /// The templates of receivers' texts.
-    package var templates: NotificationTemplates
 
-    package init(
-        route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000,
-        templates: NotificationTemplates = .standard
-    ) {
+    package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
         self.route = route
         self.pipeline = pipeline
         self.resolveTimeout = resolveTimeout
-        self.templates = templates
     }
 
     /// Reads the settings of an Alertmanager configuration.
     ///
     /// - Parameter transport: Makes the transport for a receiver's client settings.
-    /// - Throws: ``ConfigError`` with its place for the first unsupported setting, fault of a template's file or unknown
-    ///   time zone; the errors of `transport`.
+    /// - Throws: ``ConfigError`` with its place for the first unsupported setting, fault of a template or unknown time
+    ///   zone; the errors of `transport`.
     package init(
         _ config: AlertmanagerConfig, transport: (HTTPClientConfig) throws -> any NotificationTransport
     ) throws {
         if let missing = config.unsupported.first { throw missing }
-        let templates = try NotificationTemplates(patterns: config.templates)
-        var receivers: [ExactText: [WebhookSettings]] = [:]
+        for template in config.checkedTemplates {
+            if let fault = NotificationTemplates.check(template.text) {
+                throw template.place.error("invalid template syntax: \(fault.message)")
+            }
+        }
+        var receivers: [ExactText: [PlacedIntegration]] = [:]
         // Others are checked and not made, as in Alertmanager.
         let used = config.usedReceivers
         for receiver in config.receivers where used.contains(ExactText(receiver.name)) {
-            receivers[ExactText(receiver.name)] = try receiver.webhooks.map {
-                WebhookSettings(
-                    url: $0.url.text, urlFile: $0.urlFile, sendsResolved: $0.sendResolved, maxAlerts: $0.maxAlerts,
-                    timeout: $0.timeout, transport: try transport($0.client))
-            }
+            receivers[ExactText(receiver.name)] = try receiver.integrations(transport)
         }
         var intervals: [ExactText: [TimeInterval]] = [:]
         for named in config.timeIntervals {
@@ -54,8 +48,9 @@ package struct NotifierSettings: Sendable {
         self.init(
             route: Route(config.route, parent: Route(receiver: "")),
             pipeline: NotificationPipeline(
-                receivers: receivers, inhibitRules: rules, timeIntervals: intervals),
-            resolveTimeout: config.resolveTimeout, templates: templates)
+                receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
+                templates: try NotificationTemplates(patterns: config.templates)),
+            resolveTimeout: config.resolveTimeout)
     }
 
     private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {

@@ -155,9 +155,9 @@ private final class HoldingTransport: NotificationTransport {
     private let calls = Counter()
     private let gate = AsyncStream<Void>.makeStream()
 
-    func post(_ request: NotificationRequest) async throws -> Int {
+    func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
         if calls.add() == 1 { for await _ in gate.stream {} }
-        return 200
+        return ReceiverAnswer(status: 200)
     }
 
     var count: Int { calls.value }
@@ -178,8 +178,8 @@ private final class SettingTransport: NotificationTransport {
 
     var count: Int { calls.value }
 
-    func post(_ request: NotificationRequest) async throws -> Int {
+    func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
         if calls.add() == 1 { clock.set(by: step) }
-        return 503
+        return ReceiverAnswer(status: 503)
     }
 }

@@ -25,7 +25,7 @@ final class RecordingTransport: NotificationTransport {
 
     init(_ clock: any Clock) { self.clock = clock }
 
-    func post(_ request: NotificationRequest) async throws -> Int {
+    func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
         let call = Call(
             time: clock.now(), url: request.url, body: String(decoding: request.body, as: UTF8.self))
         let answer = state.withLock { state in
@@ -33,7 +33,7 @@ final class RecordingTransport: NotificationTransport {
             return state.answers.isEmpty ? 200 : state.answers.removeFirst()
         }
         if answer == 0 { throw Unreachable() }
-        return answer
+        return ReceiverAnswer(status: answer)
     }
 
     func answer(_ answers: [Int]) { state.withLock { $0.answers = answers } }

@@ -64,7 +64,7 @@ struct OperationsPageTests {
 
     @Test("the pages name the User-Agent of webhooks")
     func userAgent() throws {
-        let source = try SourceText.file("Sources/Notify/Receivers/WebhookCall.swift")
+        let source = try SourceText.file("Sources/Notify/Receivers/AttemptContext.swift")
         let agent = try #require(source.firstMatch(of: /userAgent = "([^"]+)"/)).1
         for page in ["docs/operations.md", "docs/compatibility.md"] {
             let exists = try SourceText.file(page).contains("`\(agent)`")

@@ -1,6 +1,6 @@
 import Model
 
-/// The features that a file of Alertmanager may ask for, and that a notifier has to carry out.
+/// The features that a file of Alertmanager may ask for and a notifier has to carry out.
 ///
 /// All of it is read and checked. The daemon refuses a file that asks for what is not in ``carriedOut``.
 package enum NotifierFeature: String, CaseIterable, Sendable {
@@ -22,13 +22,15 @@ package enum NotifierFeature: String, CaseIterable, Sendable {
     case rocketchat = "rocketchat_configs"
     case mattermost = "mattermost_configs"
     case incidentIO = "incidentio_configs"
-    case webhookPayload = "webhook payload"
-    case webhookURLTemplate = "templates in webhook url"
+    case slackUpdate = "update_message of slack"
     case routeLabels = "labels of routes"
     case tracing
 
     /// The features that the notifier has.
-    package static let carriedOut: Set<NotifierFeature> = [.webhook]
+    package static let carriedOut: Set<NotifierFeature> = [
+        .webhook, .slack, .discord, .msTeams, .msTeamsV2, .telegram, .mattermost, .rocketchat, .webex, .pushover,
+        .weChat,
+    ]
 }
 
 extension LoadingContext {

@@ -20,6 +20,8 @@ package struct ClientRequest: Sendable {
     package enum AnswerBody: Sendable {
         /// The whole body. A body of `limit` bytes or more, as sent or decompressed, is an error.
         case whole(limit: Int)
+        /// The beginning of the body, of less than `limit` bytes; nothing of one that cannot be decompressed.
+        case beginning(limit: Int)
         /// No body: the status suffices.
         case unwanted
     }
@@ -155,6 +157,7 @@ package final class HTTPClient: Sendable {
         sent.credentials = credentials
         switch request.answer {
         case .whole(let limit): sent.bodyLimit = limit
+        case .beginning(let limit): (sent.bodyLimit, sent.cutsBody) = (limit, true)
         case .unwanted: sent.wantsBody = false
         }
         sent.headers = request.headers.map { "\($0.name): \($0.value)" }
@@ -177,7 +180,11 @@ package final class HTTPClient: Sendable {
         }
         if let failure = transfer.failure { throw failure }
         var body: [UInt8] = []
-        if case .whole(let limit) = answer { body = try transfer.decodedBody(limit: limit) }
+        switch answer {
+        case .whole(let limit): body = try transfer.decodedBody(limit: limit)
+        case .beginning(let limit): body = (try? transfer.decodedBody(limit: limit)) ?? []
+        case .unwanted: break
+        }
         return ClientResponse(
             status: transfer.head.status, contentType: transfer.head.contentType ?? "", body: body)
     }

@@ -23,6 +23,8 @@ package struct TransferRequest: Sendable {
     package var deadline: Int64
     /// A body of this many bytes or more is an error.
     package var bodyLimit = Int.max
+    /// Whether the beginning of a longer body suffices, so that it is no error.
+    package var cutsBody = false
     /// Whether the answer's body is needed.
     ///
     /// An unneeded body is not kept, and a long one is not read to its end.
@@ -215,7 +217,7 @@ package final class Transfer: @unchecked Sendable {
         }
         let size = body.count + bytes.count
         if size >= request.bodyLimit {
-            isOverLimit = true
+            if request.cutsBody { isCutOff = true } else { isOverLimit = true }
             return false
         }
         guard growBuffer(size, request.bodyLimit) else { return false }

@@ -94,9 +94,7 @@ final class PasswordCheck: Sendable {
         for part in [Array(user.utf8), Array(hash.utf8), password] {
             text += Array("\(part.count):".utf8) + part
         }
-        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-        SHA256(text, text.count, &digest)
-        return digest
+        return Digest.sha256(text)
     }
 
     /// The user and the password of `Basic` credentials; nil if there are none.

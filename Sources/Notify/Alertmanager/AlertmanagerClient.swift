@@ -195,12 +195,14 @@ package final class AlertmanagerClient: AlertSink {
         var failure: String?
         var isSilent = false
         do {
-            let status = try await endpoint.transport.post(
-                NotificationRequest(
+            let status = try await endpoint.transport.send(
+                ReceiverRequest(
                     url: endpoint.url,
                     headers: [("Content-Type", "application/json"), ("User-Agent", userAgent)],
                     body: Self.encode(batch),
-                    timeout: isLast ? min(endpoint.timeout, LastRequests.time) : endpoint.timeout))
+                    timeout: isLast ? min(endpoint.timeout, LastRequests.time) : endpoint.timeout,
+                    readsAnswer: false)
+            ).status
             if status / 100 != 2 { failure = "bad response status \(status)" }
         } catch {
             failure = "\(error)"

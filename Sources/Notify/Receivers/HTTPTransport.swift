@@ -21,10 +21,12 @@ package final class HTTPTransport: NotificationTransport {
         client = HTTPClient(config)
     }
 
-    package func post(_ request: NotificationRequest) async throws -> Int {
+    package func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
         var sent = ClientRequest(
-            method: "POST", url: request.url, headers: request.headers, body: request.body, timeout: request.timeout)
-        sent.answer = .unwanted
-        return try await client.send(sent).status
+            method: request.method, url: request.url, headers: request.headers, body: request.body,
+            timeout: request.timeout)
+        sent.answer = request.readsAnswer ? .beginning(limit: ReceiverAnswer.bodyLimit) : .unwanted
+        let answer = try await client.send(sent)
+        return ReceiverAnswer(status: answer.status, contentType: answer.contentType, body: answer.body)
     }
 }

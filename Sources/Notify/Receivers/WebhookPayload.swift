@@ -2,56 +2,48 @@ import GoCompatibility
 import JSON
 import Model
 
-/// The body of a webhook call, version 4.
+/// The body of a webhook call.
 package enum WebhookPayload {
-    /// Writes the payload of a notification.
-    package static func encode(_ notification: Notification, externalURL: String) -> [UInt8] {
-        let data = NotificationData(
-            notification, externalURL: externalURL, maxAlerts: notification.webhook.maxAlerts)
-        var json = JSONWriter(capacity: 1024)
-        json.object { json in
-            json.key("receiver")
-            json.string(data.receiver)
-            json.key("status")
-            json.string(data.status)
+    /// Writes the payload of a message.
+    ///
+    /// - Parameter version: That of the format; receivers of one kind expect another one.
+    package static func encode(_ message: ReceiverMessage, version: String = "4") -> [UInt8] {
+        let data = message.data
+        return ReceiverJSON.object { json in
+            json.member("receiver", data.receiver)
+            json.member("status", data.status)
             json.key("alerts")
             json.array { json in
                 for alert in data.alerts { encode(alert, into: &json) }
             }
+            json.member("notification_reason", data.notificationReason)
             json.key("groupLabels")
             encode(data.groupLabels, into: &json)
             json.key("commonLabels")
             encode(data.commonLabels, into: &json)
             json.key("commonAnnotations")
             encode(data.commonAnnotations, into: &json)
-            json.key("externalURL")
-            json.string(data.externalURL)
-            json.key("version")
-            json.string("4")
-            json.key("groupKey")
-            json.string(notification.flush.groupKey)
+            json.key("routeLabels")
+            encode(data.routeLabels, into: &json)
+            json.member("externalURL", data.externalURL)
+            json.member("version", version)
+            json.member("groupKey", message.groupKey)
             json.key("truncatedAlerts")
-            json.integer(notification.alerts.count - data.alerts.count)
+            json.integer(message.truncatedAlerts)
         }
-        return escapingHTML(json.bytes) + [UInt8(ascii: "\n")]
     }
 
     private static func encode(_ alert: NotificationData.Item, into json: inout JSONWriter) {
         json.object { json in
-            json.key("status")
-            json.string(alert.status)
+            json.member("status", alert.status)
             json.key("labels")
             encode(alert.labels, into: &json)
             json.key("annotations")
             encode(alert.annotations, into: &json)
-            json.key("startsAt")
-            json.string(RFC3339.text(alert.startsAt))
-            json.key("endsAt")
-            json.string(alert.isFiring ? RFC3339.zero : RFC3339.text(alert.endsAt))
-            json.key("generatorURL")
-            json.string(alert.generatorURL)
-            json.key("fingerprint")
-            json.string(alert.fingerprint)
+            json.member("startsAt", RFC3339.text(alert.startsAt))
+            json.member("endsAt", alert.isFiring ? RFC3339.zero : RFC3339.text(alert.endsAt))
+            json.member("generatorURL", alert.generatorURL)
+            json.member("fingerprint", alert.fingerprint)
         }
     }
 

@@ -11,9 +11,10 @@ package struct AlertMuting: Sendable {
 package struct Notification: Sendable {
     package var flush: GroupFlush
     package var receiver: String
-    /// `receiver/webhook/0`.
-    package var integration: String
-    package var webhook: WebhookSettings
+    /// The name of the integration, `receiver/webhook/0`.
+    package var name: String
+    package var integration: any Integration
+    package var templates: NotificationTemplates
     /// The alerts that are sent, in the order of payloads; without `send_resolved`, only firing ones.
     package var alerts: [NotifiedAlert]
     package var reason: NotificationReason
@@ -21,20 +22,6 @@ package struct Notification: Sendable {
     package var entry: NotificationEntry
     /// Whether a request is sent; otherwise only the log is updated.
     package var isSent: Bool
-
-    package init(
-        flush: GroupFlush, receiver: String, integration: String, webhook: WebhookSettings, alerts: [NotifiedAlert],
-        reason: NotificationReason, entry: NotificationEntry, isSent: Bool
-    ) {
-        self.flush = flush
-        self.receiver = receiver
-        self.integration = integration
-        self.webhook = webhook
-        self.alerts = alerts
-        self.reason = reason
-        self.entry = entry
-        self.isSent = isSent
-    }
 }
 
 /// Decides what a flush sends to which receiver: inhibition, time intervals, silences, and the comparison with the last
@@ -42,17 +29,19 @@ package struct Notification: Sendable {
 ///
 /// It has no side effects.
 package struct NotificationPipeline: Sendable {
-    package var receivers: [ExactText: [WebhookSettings]]
+    package var receivers: [ExactText: [PlacedIntegration]]
     package var inhibitRules: [InhibitRule]
     package var timeIntervals: [ExactText: [TimeInterval]]
+    package var templates: NotificationTemplates
 
     package init(
-        receivers: [ExactText: [WebhookSettings]], inhibitRules: [InhibitRule] = [],
-        timeIntervals: [ExactText: [TimeInterval]] = [:]
+        receivers: [ExactText: [PlacedIntegration]], inhibitRules: [InhibitRule] = [],
+        timeIntervals: [ExactText: [TimeInterval]] = [:], templates: NotificationTemplates = .standard
     ) {
         self.receivers = receivers
         self.inhibitRules = inhibitRules
         self.timeIntervals = timeIntervals
+        self.templates = templates
     }
 
     /// The named intervals that contain `now`.
@@ -78,7 +67,7 @@ package struct NotificationPipeline: Sendable {
 
     /// The names of the integrations of a route's receiver: `receiver/webhook/0`.
     package func integrations(of route: Route) -> [String] {
-        (receivers[ExactText(route.receiver)] ?? []).indices.map { "\(route.receiver)/webhook/\($0)" }
+        (receivers[ExactText(route.receiver)] ?? []).map { $0.name(in: route.receiver) }
     }
 
     /// The notifications of the alerts of a flush that are left; there are none if nothing is new.
@@ -91,23 +80,23 @@ package struct NotificationPipeline: Sendable {
         let now = flush.time
         let firing = Set(left.filter { $0.alert.endsAt == 0 }.map(\.fingerprint))
         let resolved = Set(left.filter { $0.alert.endsAt != 0 }.map(\.fingerprint))
-        let webhooks = receivers[ExactText(flush.route.receiver)] ?? []
-        let news = zip(zip(integrations(of: flush.route), webhooks), last).compactMap { integration, last in
+        let news = zip(receivers[ExactText(flush.route.receiver)] ?? [], last).compactMap { placed, last in
             NotificationLog.reason(
-                last: last, firing: firing, resolved: resolved, sendsResolved: integration.1.sendsResolved,
+                last: last, firing: firing, resolved: resolved, sendsResolved: placed.integration.sendsResolved,
                 repeatInterval: flush.route.repeatInterval, now: now
-            ).map { (name: integration.0, webhook: integration.1, reason: $0) }
+            ).map { (name: placed.name(in: flush.route.receiver), integration: placed.integration, reason: $0) }
         }
         if news.isEmpty { return [] }
         let sorted = PayloadOrder.sorted(left)
-        return news.map { name, webhook, reason in
+        return news.map { name, integration, reason in
             let entry = NotificationEntry(
                 groupKey: flush.groupKey, receiver: name, time: now, firing: firing, resolved: resolved,
                 expiresAt: now &+ 2 &* flush.route.repeatInterval)
             return Notification(
-                flush: flush, receiver: flush.route.receiver, integration: name, webhook: webhook,
-                alerts: webhook.sendsResolved ? sorted : sorted.filter { $0.alert.endsAt == 0 }, reason: reason,
-                entry: entry, isSent: webhook.sendsResolved || !firing.isEmpty)
+                flush: flush, receiver: flush.route.receiver, name: name, integration: integration,
+                templates: templates,
+                alerts: integration.sendsResolved ? sorted : sorted.filter { $0.alert.endsAt == 0 }, reason: reason,
+                entry: entry, isSent: integration.sendsResolved || !firing.isEmpty)
         }
     }
 

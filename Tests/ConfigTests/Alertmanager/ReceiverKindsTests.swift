@@ -188,7 +188,9 @@ struct ReceiverKindsTests {
         #expect(Set(features.map(\.rawValue)) == Set(Self.kinds.map { $0.name + "_configs" }))
         for kind in Self.kinds where kind.name != "webhook" {
             let feature = try #require(features.first { $0.rawValue == kind.name + "_configs" })
-            let messages = try Self.config(kind.name, kind.yaml).unsupported.map(\.description)
+            let messages = try Self.config(kind.name, kind.yaml).unsupported.map(\.description).filter {
+                !$0.hasSuffix(NotifierFeature.slackUpdate.rawValue)
+            }
             let expected = "am.yml:5:3: not supported yet: \(feature.rawValue)"
             #expect(messages == (NotifierFeature.carriedOut.contains(feature) ? [] : [expected]))
         }
@@ -264,6 +266,6 @@ struct ReceiverKindsTests {
         #expect(slack.text.text == "{{ template \"slack.default.text\" . }}")
         let config = try Self.config("webhook", "- {url: 'http://h/{{ x'}")
         #expect(config.checkedTemplates.map(\.text) == ["http://h/{{ x"])
-        #expect(config.unsupported.map(\.message) == ["not supported yet: templates in webhook url"])
+        #expect(config.unsupported.isEmpty)
     }
 }

@@ -143,7 +143,7 @@ struct AlertmanagerClientTests {
             ([], [], false))
         var bodies: [Int] { state.withLock { $0.bodies } }
 
-        func post(_ request: NotificationRequest) async throws -> Int {
+        func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
             let count = try JSONValue.parse(request.body).array?.count ?? 0
             await withCheckedContinuation { continuation in
                 let isOpen = state.withLock { state in
@@ -153,7 +153,7 @@ struct AlertmanagerClientTests {
                 }
                 if isOpen { continuation.resume() }
             }
-            return 200
+            return ReceiverAnswer(status: 200)
         }
 
         func open() {
@@ -172,7 +172,7 @@ struct AlertmanagerClientTests {
         init(_ kind: TransferFailure.Kind) { self.kind = kind }
         var posts: Int { state.withLock { $0.posts } }
 
-        func post(_ request: NotificationRequest) async throws -> Int {
+        func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
                     let isOver = state.withLock { state in

@@ -25,17 +25,44 @@ struct HTTPTransportTests {
         let stub = try #require(HTTPStub { _ in .init(status: 503) })
         defer { stub.stop() }
         let transport = try HTTPTransport(Self.client("{basic_auth: {username: me, password: secret}}"))
-        let status = try await transport.post(
-            NotificationRequest(
+        let answer = try await transport.send(
+            ReceiverRequest(
                 url: "http://127.0.0.1:\(stub.port)/hook",
                 headers: [("Content-Type", "application/json"), ("User-Agent", "Alertmanager/1")],
                 body: Array("{}".utf8), timeout: 600_000))
-        #expect(status == 503)
+        #expect(answer.status == 503)
         let request = try #require(stub.requests.first)
         #expect(request.method == "POST" && request.path == "/hook" && request.body == Array("{}".utf8))
         #expect(request.headers["content-type"] == "application/json")
         #expect(request.headers["user-agent"] == "Alertmanager/1")
         #expect(request.headers["authorization"] == "Basic bWU6c2VjcmV0")
+    }
+
+    @Test(
+        "of an answer its type and its beginning are read",
+        arguments: [(0, 0), (1000, 1000), (ReceiverAnswer.bodyLimit - 1, ReceiverAnswer.bodyLimit - 1), (1 << 20, nil)])
+    func answers(_ size: Int, _ read: Int?) async throws {
+        let body = (0..<size).map { UInt8(truncatingIfNeeded: $0) }
+        let stub = try #require(
+            HTTPStub { _ in .init(status: 400, headers: ["Content-Type": "a/b"], body: body) })
+        defer { stub.stop() }
+        let answer = try await HTTPTransport(HTTPClientConfig()).send(
+            ReceiverRequest(method: "PUT", url: "http://127.0.0.1:\(stub.port)/", timeout: 600_000))
+        #expect(stub.requests.map(\.method) == ["PUT"])
+        #expect(answer.status == 400 && answer.contentType == "a/b")
+        #expect(answer.body.count < ReceiverAnswer.bodyLimit)
+        #expect(answer.body == Array(body.prefix(answer.body.count)))
+        #expect(read == nil ? answer.body.count >= 1000 : answer.body.count == read)
+    }
+
+    @Test("a long answer that is not wanted is not read")
+    func unwanted() async throws {
+        let stub = try #require(HTTPStub { _ in .init(body: [UInt8](repeating: 1, count: 1000)) })
+        defer { stub.stop() }
+        let answer = try await HTTPTransport(HTTPClientConfig()).send(
+            ReceiverRequest(
+                url: "http://127.0.0.1:\(stub.port)/", timeout: 600_000, readsAnswer: false))
+        #expect(answer.status == 200 && answer.body.isEmpty)
     }
 
     @Test("a secret's file is read for every request")
@@ -46,11 +73,11 @@ struct HTTPTransportTests {
         let path = folder.path + "/token"
         try RealFileSystem().replace(path, with: Array("one\n".utf8))
         let transport = try HTTPTransport(Self.client("{authorization: {credentials_file: \(path)}}"))
-        let request = NotificationRequest(
+        let request = ReceiverRequest(
             url: "http://127.0.0.1:\(stub.port)/", headers: [], body: [], timeout: 600_000)
-        _ = try await transport.post(request)
+        _ = try await transport.send(request)
         try RealFileSystem().replace(path, with: Array(" two".utf8))
-        _ = try await transport.post(request)
+        _ = try await transport.send(request)
         #expect(stub.requests.map { $0.headers["authorization"] } == ["Bearer one", "Bearer two"])
     }
 
@@ -78,11 +105,11 @@ struct HTTPTransportTests {
         defer { stub.stop() }
         let transport = try HTTPTransport(
             Self.client("{oauth2: {client_id: a, token_url: 'http://127.0.0.1:\(server.port)/t'}}"))
-        let status = try await transport.post(
-            NotificationRequest(
+        let answer = try await transport.send(
+            ReceiverRequest(
                 url: "http://127.0.0.1:\(stub.port)/", headers: [("User-Agent", "Alertmanager/1")],
                 body: Array("{}".utf8), timeout: 600_000))
-        #expect(status == 200)
+        #expect(answer.status == 200)
         #expect(stub.requests.map { $0.headers["authorization"] } == ["Bearer abc"])
         #expect(server.requests.map { $0.headers["user-agent"] } == ["Alertmanager/1"])
     }
@@ -91,8 +118,8 @@ struct HTTPTransportTests {
     func failures() async throws {
         let transport = try HTTPTransport(HTTPClientConfig())
         await #expect(throws: (any Error).self) {
-            try await transport.post(
-                NotificationRequest(url: "http://127.0.0.1:1/", headers: [], body: [], timeout: 2000))
+            try await transport.send(
+                ReceiverRequest(url: "http://127.0.0.1:1/", headers: [], body: [], timeout: 2000))
         }
     }
 }

@@ -12,16 +12,47 @@ struct WebhookURLTests {
         "route: {receiver: r, group_wait: 1s}\nreceivers:\n  - name: r\n    webhook_configs:\n      - \(webhook)\n"
     }
 
+    @Test("a template in a URL is expanded for each group")
+    func templates() async throws {
+        let timeline = try Timeline(
+            "route: {receiver: r, group_wait: 1s, group_by: [a]}\nreceivers: [{name: r, webhook_configs: "
+                + "[{url: 'http://h/{{ .GroupLabels.a }}'}]}]")
+        await timeline.push(at: 0, [("a", "1")])
+        await timeline.push(at: 0.1, [("a", "2")])
+        await timeline.run(until: 5)
+        #expect(timeline.transport.calls.map(\.url) == ["http://h/1", "http://h/2"])
+    }
+
     @Test(
-        "a templated URL is refused when it is read, with its place",
-        arguments: ["'http://h/{{ .GroupLabels.alertname }}'", "'{{ .CommonLabels.url }}'", "'http://h/{{ .x'"])
-    func templates(_ url: String) throws {
+        "a templated URL that is no template is refused when it is read, with its place",
+        arguments: ["'http://h/{{ .x'", "'{{ nothing }}'"])
+    func syntax(_ url: String) throws {
         let text = Self.configuration("url: \(url)")
         let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
         let error = #expect(throws: ConfigError.self) {
             try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }
         }
-        #expect(error?.description == "am.yml:5:9: not supported yet: templates in webhook url")
+        #expect(error?.description.hasPrefix("am.yml:5:14: invalid template syntax: ") == true)
+    }
+
+    @Test("what is recorded of a notification that a template refuses says why, and it is not repeated")
+    func failing() async throws {
+        let timeline = try Timeline(Self.configuration("url: 'http://h/{{ .Nothing }}'"))
+        await timeline.push(at: 0, [("a", "1")])
+        await timeline.run(until: 5)
+        #expect(timeline.transport.calls.isEmpty)
+        let delivery = try #require(timeline.notifier.deliveries().first)
+        #expect(delivery.attempts == 1)
+        #expect(delivery.error.contains("can't evaluate field Nothing"))
+    }
+
+    @Test("a receiver that no route names is not made")
+    func unused() throws {
+        let webhook = "webhook_configs: [{url: 'http://h', payload: x}]"
+        let text = "route: {receiver: a}\nreceivers: [{name: a}, {name: b, \(webhook)}]"
+        let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
+        let pipeline = try NotifierSettings(config) { _ in throw ConfigError(file: "", message: "made") }.pipeline
+        #expect(pipeline.receivers.count == 1)
     }
 
     @Test("a receiver that no route names is not made")
@@ -79,10 +110,11 @@ struct WebhookURLTests {
                     : .text("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             })
         defer { server.stop() }
-        let status = try await HTTPTransport(HTTPClientConfig()).post(
-            NotificationRequest(url: server.url + "/w", headers: [], body: [1], timeout: 5000))
-        #expect(status == 302)
-        #expect(WebhookCall.verdict(status) == .refused("unexpected status code 302"))
+        let answer = try await HTTPTransport(HTTPClientConfig()).send(
+            ReceiverRequest(url: server.url + "/w", headers: [], body: [1], timeout: 5000))
+        #expect(answer.status == 302)
+        #expect(
+            AttemptContext(clock: ManualClock(), deadline: 1).verdict(answer) == .refused("unexpected status code 302"))
         #expect(server.requests.count == 1)
     }
 }

@@ -225,8 +225,8 @@ struct NotificationTemplateTests {
             return try NotifierSettings(config) { _ in RecordingTransport(ManualClock()) }
         }
         let data = ExampleNotification.data()
-        #expect(try settings("['*.tmpl', 'none/*']").templates.text("{{ template \"x\" }}", data) == "b")
-        #expect(try settings("['b.tmpl', 'a.*']").templates.text("{{ template \"x\" }}", data) == "a")
+        #expect(try settings("['*.tmpl', 'none/*']").pipeline.templates.text("{{ template \"x\" }}", data) == "b")
+        #expect(try settings("['b.tmpl', 'a.*']").pipeline.templates.text("{{ template \"x\" }}", data) == "a")
         try write("c.tmpl", "text\n{{ .Status | nope }}")
         let error = #expect(throws: ConfigError.self) { try settings("['*.tmpl']") }
         #expect(

@@ -16,7 +16,7 @@ package struct EmailConfig: Sendable {
     /// `host:port`.
     package var smarthost: String
     package var authUsername: String
-    /// The file is used if both ways are given.
+    /// The password; the file is used if there is also a text.
     package var authPassword: SecretSource
     package var authSecret: SecretSource
     package var authIdentity: String

@@ -1,6 +1,6 @@
 import Model
 
-/// The context in which the sections of all receivers are read: the defaults of `global`, and the state of the file.
+/// The surroundings of the sections of all receivers: the defaults of `global`, and the state of the file.
 struct ReceiverContext {
     let globals: AlertmanagerGlobals
     let loading: LoadingContext

@@ -2,7 +2,7 @@ import Model
 
 /// One `sns_configs` entry.
 package struct SNSConfig: Sendable {
-    /// The keys with which requests to AWS are signed.
+    /// The signature of requests to AWS.
     package struct SigV4: Sendable {
         package var region = ""
         package var accessKey = ""

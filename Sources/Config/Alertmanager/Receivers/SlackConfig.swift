@@ -31,7 +31,7 @@ package struct SlackConfig: Sendable {
     package var sendResolved: Bool
     /// With the token of an app as authorization, if one is used.
     package var client: HTTPClientConfig
-    /// The address to which messages are sent: `api_url`, or `app_url` if there is a token.
+    /// The address for messages: `api_url`, or `app_url` if there is a token.
     package var url: SecretSource
     package var channel: TemplateText
     package var username: TemplateText
@@ -94,6 +94,7 @@ package struct SlackConfig: Sendable {
         reader.finish()
         try checkPairs(reader, token)
         try setAddress(reader, context, token, appURL)
+        if updateMessage { context.loading.unsupported(.slackUpdate, at: reader.place(of: "update_message")) }
     }
 
     private func checkPairs(_ reader: MappingReader, _ token: SecretSource) throws(ConfigError) {

@@ -3,7 +3,7 @@ import Model
 /// A text that is a template, expanded for each notification, with its place for the errors of its syntax.
 package struct TemplateText: Sendable {
     package var text: String
-    /// The place of the text; that of its section, if it is the default.
+    /// The place of the text; the place of its section, if it is the default.
     package var place: ConfigPlace
 
     package init(_ text: String, _ place: ConfigPlace) {

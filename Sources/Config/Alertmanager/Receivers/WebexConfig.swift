@@ -8,8 +8,7 @@ package struct WebexConfig: Sendable {
     package var client: HTTPClientConfig
     package var apiURL: String
     package var message: TemplateText
-    /// The space, which the API calls by an older name.
-    package var spaceID: TemplateText
+    package var recipient: TemplateText
 
     init(_ node: YAMLNode, _ context: ReceiverContext) throws(ConfigError) {
         let reader = try context.reader(node, "config.WebexConfig")
@@ -18,9 +17,9 @@ package struct WebexConfig: Sendable {
         client = try context.client(reader)
         apiURL = try reader.httpURL("api_url") ?? context.globals.webexAPIURL
         message = try reader.template("message", named: "webex.default.message")
-        spaceID = try reader.template("room_id")
+        recipient = try reader.template("room_id")
         reader.finish()
-        try reader.require(spaceID, "room_id", "missing room_id on webex_config")
+        try reader.require(recipient, "room_id", "missing room_id on webex_config")
         if client.authorization == nil { throw place.error("missing webex_configs.http_config.authorization") }
         if apiURL.isEmpty { throw place.error("no global Webex API URL set") }
     }

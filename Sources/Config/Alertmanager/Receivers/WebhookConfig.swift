@@ -30,10 +30,8 @@ package struct WebhookConfig: Sendable {
         reader.finish()
         if url.isEmpty, urlFile.isEmpty { throw place.error("one of url or url_file must be configured") }
         if !url.isEmpty, !urlFile.isEmpty { throw place.error("at most one of url & url_file must be configured") }
-        if payload != nil { context.loading.unsupported(.webhookPayload, at: reader.place(of: "payload")) }
         if url.hasActions {
             context.loading.checkedTemplates.append(url)
-            context.loading.unsupported(.webhookURLTemplate, at: reader.place(of: "url"))
         } else if !url.isEmpty {
             do throws(ConfigError) {
                 try reader.checkHTTPURL(url.text, "url")

@@ -8,6 +8,8 @@ static inline CURLcode ccurl_set_list(CURL *h, CURLoption o, struct curl_slist *
 static inline CURLcode ccurl_set_off(CURL *h, CURLoption o, curl_off_t v) { return curl_easy_setopt(h, o, v); }
 typedef size_t (*ccurl_write_fn)(char *, size_t, size_t, void *);
 static inline CURLcode ccurl_set_write(CURL *h, CURLoption o, ccurl_write_fn f) { return curl_easy_setopt(h, o, f); }
+typedef int (*ccurl_progress_fn)(void *, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
+static inline CURLcode ccurl_set_progress(CURL *h, ccurl_progress_fn f, void *p) { curl_easy_setopt(h, CURLOPT_XFERINFODATA, p); return curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, f); }
 typedef int (*ccurl_socket_fn)(CURL *, curl_socket_t, int, void *, void *);
 typedef int (*ccurl_timer_fn)(CURLM *, long, void *);
 static inline CURLMcode ccurl_multi_set_long(CURLM *h, CURLMoption o, long v) { return curl_multi_setopt(h, o, v); }

@@ -52,7 +52,8 @@ enum CurlOptions {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private static func setTLS(
+    /// Sets the certificates and versions of TLS; returns whether curl accepts them.
+    static func setTLS(
         _ tls: TLSClientConfig, _ files: TLSFiles, _ handle: UnsafeMutableRawPointer
     ) -> Bool {
         if tls.insecureSkipVerify {

@@ -275,6 +275,26 @@ struct HTTPClientTests {
         }
     }
 
+    @Test("a secret header of a request does not follow a redirect to another host either")
+    func foreignHeaders() async throws {
+        let other = try #require(RawServer { _ in Self.ok("other") })
+        defer { other.stop() }
+        let server = try #require(
+            RawServer { _ in
+                .text("HTTP/1.1 307 R\r\nLocation: http://localhost:\(other.port)/x\r\nContent-Length: 0\r\n\r\n")
+            })
+        defer { server.stop() }
+        let secrets = ["Authorization", "x-auth-token", "X-Amz-Security-Token"]
+        let headers = (secrets + ["X-Other"]).map { (name: $0, value: "v") }
+        _ = try await HTTPClient().send(ClientRequest(method: "POST", url: server.url, headers: headers, body: [1]))
+        let (first, last) = (try #require(server.requests.first), try #require(other.requests.first))
+        for name in secrets {
+            #expect(first.headers[name.lowercased()] == "v")
+            #expect(last.headers[name.lowercased()] == nil)
+        }
+        #expect(last.headers["x-other"] == "v")
+    }
+
     @Test("a POST keeps its body at 307 and 308, and is not repeated without it", arguments: [301, 302, 303, 307, 308])
     func post(_ status: Int) async throws {
         let server = try #require(

@@ -140,6 +140,9 @@ package final class HTTPClient: Sendable {
         }.get()
     }
 
+    /// The headers of requests that only the configured host may receive, so that no redirect leads them elsewhere.
+    private static let secretHeaders = ["Authorization", "X-Auth-Token", "X-Amz-Security-Token"]
+
     private static func userAgent(of request: ClientRequest) -> String? {
         request.headers.first { $0.name.isSame(as: "user-agent") }?.value
     }
@@ -160,7 +163,14 @@ package final class HTTPClient: Sendable {
         case .beginning(let limit): (sent.bodyLimit, sent.cutsBody) = (limit, true)
         case .unwanted: sent.wantsBody = false
         }
-        sent.headers = request.headers.map { "\($0.name): \($0.value)" }
+        for header in request.headers {
+            let line = "\(header.name): \(header.value)"
+            if Self.secretHeaders.contains(where: header.name.isSame) {
+                sent.credentials.headers.append(line)
+            } else {
+                sent.headers.append(line)
+            }
+        }
         if Self.userAgent(of: request) == nil { sent.headers.append("User-Agent: " + userAgent) }
         transfer.prepare(sent)
         return transfer

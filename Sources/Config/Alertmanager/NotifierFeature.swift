@@ -24,12 +24,13 @@ package enum NotifierFeature: String, CaseIterable, Sendable {
     case incidentIO = "incidentio_configs"
     case slackUpdate = "update_message of slack"
     case routeLabels = "labels of routes"
+    case snsRole = "role_arn of sns"
     case tracing
 
     /// The features that the notifier has.
     package static let carriedOut: Set<NotifierFeature> = [
         .webhook, .slack, .discord, .msTeams, .msTeamsV2, .telegram, .mattermost, .rocketchat, .webex, .pushover,
-        .weChat,
+        .weChat, .email, .pagerDuty, .opsGenie, .victorOps, .sns, .jira, .incidentIO,
     ]
 }
 

@@ -33,6 +33,9 @@ package final class AttemptContext: Sendable {
     /// ms of the monotonic clock.
     package var now: Int64 { clock.monotonic() / 1_000_000 }
 
+    /// The time, ms since the epoch.
+    package var wallTime: Int64 { clock.now() }
+
     /// ms until the attempt must be over.
     package var timeLeft: Int64 { max(1, deadline &- now) }
 
@@ -50,15 +53,7 @@ package final class AttemptContext: Sendable {
         request.timeout = timeLeft
         hide(request.url)
         state.withLock { $0.status = 0 }
-        let call = Task { [request] in try await transport.send(request) }
-        let result = await withTaskCancellationHandler {
-            await call.result
-        } onCancel: {
-            Task { [clock] in
-                try? await clock.sleep(until: clock.now() &+ LastRequests.time)
-                call.cancel()
-            }
-        }
+        let result = await finishing { [request] in try await transport.send(request) }
         switch result {
         case .success(let answer):
             state.withLock { $0.status = answer.status }
@@ -67,6 +62,33 @@ package final class AttemptContext: Sendable {
             // The URL of a receiver is often its only secret.
             throw AttemptFailure(.retry(hidingSecrets(in: error.redacted)))
         case .failure(let error):
+            throw AttemptFailure(.retry(hidingSecrets(in: "\(error)")))
+        }
+    }
+
+    /// The result of a call; if the delivery is cancelled, that of the next moments still counts.
+    private func finishing<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async -> Result<Value, any Error> {
+        let call = Task { try await body() }
+        return await withTaskCancellationHandler {
+            await call.result
+        } onCancel: {
+            Task { [clock] in
+                try? await clock.sleep(until: clock.now() &+ LastRequests.time)
+                call.cancel()
+            }
+        }
+    }
+
+    /// Sends a mail until the attempt's deadline.
+    ///
+    /// - Throws: A failure to be tried again if the server has not accepted it.
+    package func send(_ mail: MailRequest, by transport: any MailTransport) async throws(AttemptFailure) {
+        var mail = mail
+        mail.timeout = timeLeft
+        let result = await finishing { [mail] in try await transport.send(mail) }
+        if case .failure(let error) = result {
             throw AttemptFailure(.retry(hidingSecrets(in: "\(error)")))
         }
     }

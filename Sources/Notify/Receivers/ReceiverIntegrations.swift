@@ -24,6 +24,13 @@ extension ReceiverConfig {
         try add(msTeamsV2) { MSTeamsV2Integration($0, try transport($0.client)) }
         try add(rocketchats) { RocketchatIntegration($0, try transport($0.client)) }
         try add(mattermosts) { MattermostIntegration($0, try transport($0.client)) }
+        add(emails) { EmailIntegration($0, SMTPTransport($0.tls)) }
+        try add(pagerDuties) { PagerDutyIntegration($0, try transport($0.client)) }
+        try add(opsGenies) { OpsGenieIntegration($0, try transport($0.client)) }
+        try add(victorOps) { VictorOpsIntegration($0, try transport($0.client)) }
+        try add(incidentIOs) { IncidentIOIntegration($0, try transport($0.client)) }
+        try add(jiras) { JiraIntegration($0, try transport($0.client)) }
+        try add(snses) { SNSIntegration($0, try transport($0.client)) }
         return all
     }
 }

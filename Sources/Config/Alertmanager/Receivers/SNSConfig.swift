@@ -34,7 +34,12 @@ package struct SNSConfig: Sendable {
         client = try context.client(reader)
         apiURL = try reader.template("api_url")
         sigV4 = SigV4()
-        if let section = try reader.mapping("sigv4", "sigv4.SigV4Config") { sigV4 = try SigV4(section) }
+        if let section = try reader.mapping("sigv4", "sigv4.SigV4Config") {
+            if !(try section.string("role_arn", "")).isEmpty {
+                context.loading.unsupported(.snsRole, at: section.place(of: "role_arn"))
+            }
+            sigV4 = try SigV4(section)
+        }
         topicARN = try reader.template("topic_arn")
         phoneNumber = try reader.template("phone_number")
         targetARN = try reader.template("target_arn")

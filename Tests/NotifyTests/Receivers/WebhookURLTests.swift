@@ -55,15 +55,6 @@ struct WebhookURLTests {
         #expect(pipeline.receivers.count == 1)
     }
 
-    @Test("a receiver that no route names is not made")
-    func unused() throws {
-        let webhook = "webhook_configs: [{url: 'http://h', payload: x}]"
-        let text = "route: {receiver: a}\nreceivers: [{name: a}, {name: b, \(webhook)}]"
-        let config = try AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "am.yml")
-        let pipeline = try NotifierSettings(config) { _ in throw ConfigError(file: "", message: "made") }.pipeline
-        #expect(pipeline.receivers.count == 1)
-    }
-
     @Test("white space around the URL in a file is ignored", arguments: ["", " ", "\n", "\r\n", "  \n\n", "\t\r\n "])
     func file(_ space: String) async throws {
         let folder = try TemporaryFolder()

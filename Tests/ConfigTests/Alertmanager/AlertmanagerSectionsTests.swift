@@ -96,13 +96,13 @@ struct AlertmanagerSectionsTests {
 
     @Test("what is not supported matters only in receivers that a route names")
     func unused() throws {
-        let receivers = "receivers: [{name: a}, {name: b, sns_configs: [{topic_arn: x}]}]"
+        let receivers = "receivers: [{name: a}, {name: b, sns_configs: [{topic_arn: x, sigv4: {role_arn: r}}]}]"
         func unsupported(_ route: String) throws -> [String] {
             try AlertmanagerConfigTests.parse("route: {receiver: a\(route)}\n\(receivers)").unsupported.map(
                 \.description)
         }
         #expect(try unsupported("") == [])
-        #expect(try unsupported(", routes: [{receiver: b}]") == ["am.yml:2:34: not supported yet: sns_configs"])
+        #expect(try unsupported(", routes: [{receiver: b}]") == ["am.yml:2:71: not supported yet: role_arn of sns"])
     }
 
     @Test(

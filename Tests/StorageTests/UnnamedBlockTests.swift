@@ -48,6 +48,40 @@ import Testing
         #expect(failed > 0)
     }
 
+    @Test func `a start on a full disk leaves a block that it cannot name for later`() throws {
+        var found = 0
+        for step in 1...60 {
+            let files = FaultyFileSystem()
+            let store = try TimeSeriesStore.open(files, now: Self.now)
+            for name in ["a", "b"] { try store.push(name, at: (0..<50).map { Self.now - 20_000_000 + $0 * 1000 }) }
+            files.inject(.stop, at: files.operations.count + step)
+            _ = try? store.snapshot()
+            let copy = files.afterPowerCut(.kept)
+            let named = try Manifest(files.afterPowerCut(.kept), directory: "data/blocks").blocks.count
+            let whole = try copy.list("data/blocks").filter {
+                BlockMeta.isID($0) && BlockFiles.isComplete("data/blocks/" + $0, copy)
+            }
+            guard whole.count > named else { continue }
+            found += 1
+            copy.setCapacity(copy.used)
+            let again = try TimeSeriesStore.open(copy, now: Self.now)
+            #expect(try again.stored().times.count == 100 && again.leftOut.isEmpty)
+            // It is refused, or the reserve gives it space.
+            let matcher = Matcher(name: "__name__", equals: "a")
+            let isRefused = (try? again.deleteSeries([matcher], minTime: .min, maxTime: .max)) == nil
+            #expect(try again.stored().times.count == (isRefused ? 100 : 50))
+            copy.setCapacity(.max)
+            try again.deleteSeries([matcher], minTime: .min, maxTime: .max)
+            #expect(try again.stored().times.count == 50)
+            again.abandon()
+            let last = try TimeSeriesStore.open(copy.afterPowerCut(.kept), now: Self.now)
+            #expect(try last.stored(named: "a").times.isEmpty && last.stored(named: "b").times.count == 50)
+            #expect(try Manifest(copy.afterPowerCut(.kept), directory: "data/blocks").blocks.contains(whole[0]))
+            last.abandon()
+        }
+        #expect(found > 0)
+    }
+
     @Test func `a removal that is interrupted leaves no damaged block`() throws {
         for step in 1...8 {
             let files = FaultyFileSystem()

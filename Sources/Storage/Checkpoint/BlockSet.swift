@@ -19,6 +19,8 @@ final class BlockSet: @unchecked Sendable {
     let reloads = StoreCounters.Attempts()
     /// The blocks that were not finished or not named, and that may still be on disk after a power cut.
     private var unfinished: Set<String> = []
+    /// The whole blocks that the start found and could not name because the disk was full.
+    private var untaken: [String] = []
     /// The blocks that could not be opened.
     private(set) var damaged: [String] = []
     /// The files of damaged blocks as they were when they were last checked.
@@ -73,11 +75,16 @@ final class BlockSet: @unchecked Sendable {
             log.warn(
                 "The manifest does not name all blocks that are there; those that are whole are taken",
                 ["blocks": "\(found.joined(separator: " "))"])
-            try manifest.commit(.init(added: found, mark: manifest.mark))
+            do {
+                try manifest.commit(.init(added: found, mark: manifest.mark))
+            } catch let error as FileError where error.isFull && !manifest.isNew {
+                log.error("The manifest cannot name the blocks that are there yet", ["err": "\(error)"])
+                untaken = found
+            }
         }
         // Without a manifest, it is not known which files are garbage.
         // A kill while a block is removed leaves a part of it, and so does a copy that was interrupted.
-        for name in manifest.isNew ? [] : try manifest.removeGarbage(in: directory) {
+        for name in manifest.isNew || !untaken.isEmpty ? [] : try manifest.removeGarbage(in: directory) {
             log.warn("The files of a block that the manifest does not name were removed", ["block": name])
         }
         // The log and connections need descriptors, too, and blocks that are left out would look damaged.
@@ -128,7 +135,15 @@ final class BlockSet: @unchecked Sendable {
     var unfinishedCount: Int { unfinished.count }
 
     /// The most blocks that a start may find.
-    var possibleCount: Int { count &+ unfinished.count }
+    var possibleCount: Int { count &+ unfinished.count &+ untaken.count }
+
+    /// Names the blocks that the start could not name, durably, and opens them.
+    private func takeFound() throws {
+        guard !untaken.isEmpty else { return }
+        try commit(.init(added: untaken, removed: unfinished.sorted(), mark: manifest.mark))
+        untaken = []
+        look()
+    }
 
     /// Makes sure that the next start does not open a block whose change failed.
     func settle() throws { if !unfinished.isEmpty || manifest.isDoubtful { try commit(notes()) } }
@@ -172,6 +187,8 @@ final class BlockSet: @unchecked Sendable {
     /// - Throws: An error after which nothing is deleted, unless an error was logged that says so.
     func delete(_ matchers: [Matcher], minTime: Int64, maxTime: Int64) throws -> (series: Int, deletion: BlockDeletion)
     {
+        // Otherwise the next start takes blocks with what is deleted now.
+        try takeFound()
         let blocks = readers.filter { $0.minTime <= maxTime && $0.maxTime >= minTime }
         let request = SelectRequest(matchers: matchers, minTime: minTime, maxTime: maxTime, labelsOnly: true)
         // All reads come before the first change.
@@ -313,6 +330,7 @@ final class BlockSet: @unchecked Sendable {
 
     /// Checks whether the files of all blocks exist, and opens the blocks that could not be opened before.
     func look() {
+        if !untaken.isEmpty, (try? takeFound()) != nil { return }
         var replaced: [BlockReader] = []
         for reader in readers {
             if let part = reader.look() {

@@ -55,6 +55,30 @@ final class BlockSet: @unchecked Sendable {
             damaged.append(PendingDeletions.fileName)
             try SetAside.rename(directory + "/" + PendingDeletions.fileName, fileSystem)
         }
+        try settleUnnamed()
+        // The log and connections need descriptors, too, and blocks that are left out would look damaged.
+        guard manifest.blocks.count <= places.most else {
+            throw StorageError.tooManyBlocks(manifest.blocks.count, limit: openFiles)
+        }
+        pendingIsThere()
+        var readers: [BlockReader] = []
+        for name in manifest.blocks {
+            do {
+                readers.append(try reader(name))
+            } catch {
+                damaged.append(name)
+                leftOut.note(closed(name, error))
+                log.error("A block cannot be opened and is left out", ["block": name, "err": "\(error)"])
+            }
+        }
+        set(readers)
+        // Manifests of earlier versions do not have it, and a file is written before it is noted. The next start does it
+        // if the disk is full.
+        try? noteDeletions(of: readers)
+    }
+
+    /// Takes or removes the blocks that the manifest does not name.
+    private func settleUnnamed() throws {
         // A whole block is neither named nor known to be removed if the manifest is damaged, or if the process was
         // killed before the block was named. In the second case its samples are also elsewhere, and are merged with
         // those; a merge is left out, so that there are not more blocks than before.
@@ -87,25 +111,6 @@ final class BlockSet: @unchecked Sendable {
         for name in manifest.isNew || !untaken.isEmpty ? [] : try manifest.removeGarbage(in: directory) {
             log.warn("The files of a block that the manifest does not name were removed", ["block": name])
         }
-        // The log and connections need descriptors, too, and blocks that are left out would look damaged.
-        guard manifest.blocks.count <= places.most else {
-            throw StorageError.tooManyBlocks(manifest.blocks.count, limit: openFiles)
-        }
-        pendingIsThere()
-        var readers: [BlockReader] = []
-        for name in manifest.blocks {
-            do {
-                readers.append(try reader(name))
-            } catch {
-                damaged.append(name)
-                leftOut.note(closed(name, error))
-                log.error("A block cannot be opened and is left out", ["block": name, "err": "\(error)"])
-            }
-        }
-        set(readers)
-        // Manifests of earlier versions do not have it, and a file is written before it is noted. The next start does it
-        // if the disk is full.
-        try? noteDeletions(of: readers)
     }
 
     /// A change of the manifest's notes, which it has besides the blocks.

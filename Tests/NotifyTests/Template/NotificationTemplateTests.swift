@@ -196,7 +196,7 @@ struct NotificationTemplateTests {
         let text = "{a: '{{ .Status }}', b: [1, true, null, '2', x], '{{ len .Alerts }}': {c: 1.5}, 3: d}"
         let node = try #require(try YAMLParser.parse(Array(text.utf8), file: ""))
         let result = #"{"2":{"c":1.5},"a":"firing","b":[1,true,null,2,"x"]}"#
-        #expect(try json(StructuredTemplate(node)) == result)
+        #expect(try json(StructuredTemplate(TemplateTree(node))) == result)
     }
 
     @Test("texts that would become many values stay texts")

@@ -39,7 +39,7 @@ package indirect enum TemplateTree: Sendable {
     /// The members in the order of the file.
     case map([Member])
 
-    init(_ node: YAMLNode) {
+    package init(_ node: YAMLNode) {
         switch node.content {
         case .sequence(let elements): self = .list(elements.map { TemplateTree($0) })
         case .mapping: self = .map(Self.members(node))

@@ -97,6 +97,7 @@ let package = Package(
                 "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Exposition", "PromQL", "HTTP", "Scrape",
                 "Rules",
             ]),
+        module("AlertAPI", ["GoCompatibility", "Platform", "Model", "JSON", "Config", "HTTP", "Notify"]),
         module("Web", ["CAssets", "Platform", "Model", "HTTP", "JSON"]),
         .executableTarget(
             name: "martlet",
@@ -104,7 +105,7 @@ let package = Package(
                 "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config",
                 "Storage",
                 "Interchange",
-                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "Web",
+                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "AlertAPI", "Web",
             ],
             swiftSettings: settings),
 
@@ -143,12 +144,13 @@ let package = Package(
                 "Platform", "Telemetry", "Model", "JSON", "Config", "Storage", "PromQL", "HTTP", "Discovery", "Scrape",
                 "Rules", "Notify", "Remote",
             ]),
+        tests("AlertAPI", ["Platform", "Telemetry", "Model", "JSON", "Config", "HTTP", "Notify"]),
         tests("Web", ["Platform", "Model", "HTTP"]),
         tests(
             "martlet",
             [
                 "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP", "Remote", "Storage", "PromQL", "Scrape",
-                "Rules", "Notify", "API", "Web",
+                "Rules", "Notify", "API", "AlertAPI", "Web",
             ]),
         .testTarget(name: "ArchitectureTests", swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestSupport", "JSON", "Model"], swiftSettings: settings),
@@ -163,7 +165,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             name: "Fuzz",
             dependencies: [
                 "TestSupport", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Storage",
-                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify",
+                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify", "AlertAPI",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

@@ -8,7 +8,7 @@ set -euo pipefail
 {
     packages_build="libzstd-dev zlib1g-dev libyaml-dev libcurl4-openssl-dev libssl-dev libcrypt-dev libsnappy-dev libre2-dev libxxhash-dev libjs-dygraphs"
     packages_run="curl prometheus-node-exporter"
-    packages_test="curl prometheus prometheus-node-exporter chromium python3 faketime"
+    packages_test="curl prometheus prometheus-alertmanager prometheus-node-exporter chromium python3 faketime"
     packages_lint="shellcheck"
     packages_deb="dpkg-dev"
     packages_image="python3 ca-certificates tzdata"

@@ -39,6 +39,12 @@ package enum ConfigURL {
         return parts
     }
 
+    /// Whether Go's `url.ParseRequestURI` accepts a text: an absolute URL or path.
+    package static func isRequestURI(_ text: String) -> Bool {
+        guard let parts = try? parse(text) else { return false }
+        return !parts.scheme.isEmpty || text.hasPrefix("/")
+    }
+
     private static func isLetter(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
     }

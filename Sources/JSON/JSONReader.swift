@@ -68,6 +68,28 @@ public struct JSONReader {
         }
     }
 
+    /// Reads a boolean.
+    public mutating func bool() throws(JSONError) -> Bool {
+        guard try kind() == .bool, case .bool(let value) = try parser.value() else {
+            throw parser.unexpected("a boolean")
+        }
+        return value
+    }
+
+    /// Reads a value of any kind without keeping it.
+    public mutating func skip() throws { try skip(depth: 0) }
+
+    private mutating func skip(depth: Int) throws {
+        guard depth < JSONParser.maxDepth else {
+            throw parser.failure("nested more than \(JSONParser.maxDepth) levels deep")
+        }
+        switch try kind() {
+        case .array: try array { reader in try reader.skip(depth: depth + 1) }
+        case .object: try object { _, reader in try reader.skip(depth: depth + 1) }
+        default: _ = try parser.value()
+        }
+    }
+
     /// Checks that nothing follows.
     public mutating func end() throws(JSONError) {
         parser.skipSpace()

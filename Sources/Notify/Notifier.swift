@@ -101,6 +101,20 @@ package final class Notifier: AlertSink {
         wake.yield()
     }
 
+    /// Accepts alerts of a request, except those that are not valid.
+    ///
+    /// - Returns: The reasons of those that were not accepted.
+    /// - Throws: If the others are not in the ledger yet.
+    package func receive(_ alerts: [Alert]) throws(FileError) -> [String] {
+        let now = clock.now()
+        let (accepted, refusals) = admit(alerts, at: now)
+        metrics.refused(invalid: refusals.count { !$0.isLimit }, overLimit: refusals.count { $0.isLimit })
+        let failure = takeIn(at: now, accepted)
+        wake.yield()
+        if let failure { throw failure }
+        return refusals.map(\.reason)
+    }
+
     /// Starts the deliveries.
     package func start() {
         state.withLock { state in
@@ -170,12 +184,12 @@ package final class Notifier: AlertSink {
     /// If it throws, no silence has changed, now and after a restart; after a ``LedgerError``, both have the change
     /// partly or completely, because it could not be reversed.
     package func setSilence(_ silence: Silence) throws -> String {
-        let id = Self.newID()
+        let id = Silence.newID()
         let changed = try changeSilences { silences, now in try silences.setting(silence, now: now, newID: id) }
         return changed.first?.id ?? id
     }
 
-    /// Ends a silence now; throws as ``setSilence(_:)`` does.
+    /// Ends a silence now if it has not ended; throws as ``setSilence(_:)`` does.
     package func expireSilence(_ id: String) throws {
         _ = try changeSilences { silences, now in try silences.expiring(id, now: now) }
     }
@@ -196,13 +210,6 @@ package final class Notifier: AlertSink {
         state.withLock { state in
             for record in records { state.memory.apply(record) }
         }
-    }
-
-    private static func newID() -> String {
-        func hex(_ digits: Int) -> String {
-            (0..<digits).map { _ in String(Int.random(in: 0..<16), radix: 16) }.joined()
-        }
-        return "\(hex(8))-\(hex(4))-4\(hex(3))-a\(hex(3))-\(hex(12))"
     }
 
     // MARK: Loop
@@ -249,17 +256,21 @@ package final class Notifier: AlertSink {
     }
 
     /// Updates alerts and groups with the new alerts, and records changes in the ledger.
-    private func takeIn(at now: Int64) {
-        let count = order.withLock { _ in
+    ///
+    /// - Parameter more: Alerts that are not in the state yet.
+    /// - Returns: The reason if records are not in the ledger.
+    @discardableResult
+    private func takeIn(at now: Int64, _ more: [Alert] = []) -> FileError? {
+        order.withLock { _ in
             let incoming = state.withLock { state in
                 defer { state.incoming = [] }
-                return state.incoming
+                return state.incoming + more
             }
+            metrics.received(incoming, at: now)
             let records = inBatches(incoming) { state, alert in Self.take(alert, now: now, &state) }
-            carryOut(.record, records)
-            return records.count
+            let failure = carryOut(.record, records)
+            return ledger?.isBehind == true ? failure : nil
         }
-        metrics.received(count)
     }
 
     /// Calls `body` with each alert, and frees the state now and then.

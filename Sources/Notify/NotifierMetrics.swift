@@ -1,3 +1,4 @@
+import Model
 import Telemetry
 
 /// The metrics of the notifier, under Alertmanager's names where the meaning is the same.
@@ -9,6 +10,7 @@ final class NotifierMetrics: Sendable {
         var groups = 0
         var activeSilences = 0
         var pendingSilences = 0
+        var expiredSilences = 0
         var ledgerBytes = 0
     }
 
@@ -39,19 +41,41 @@ final class NotifierMetrics: Sendable {
     }
 
     private let deliveries: [IntegrationKind: Deliveries]
-    private let alerts: Counter
+    private let firing: Counter
+    private let resolved: Counter
+    private let invalid: Counter
+    private let overLimit: Counter
     let ledgerFailures: Counter
 
     init(_ registry: MetricRegistry) {
         deliveries = Dictionary(
             uniqueKeysWithValues: IntegrationKind.allCases.map { ($0, Deliveries($0, registry)) })
-        alerts = registry.counter(
-            "alertmanager_alerts_received_total", "The total number of received alerts.", ["version": "v2"])
+        func alerts(_ status: String) -> Counter {
+            registry.counter(
+                "alertmanager_alerts_received_total", "The total number of received alerts.",
+                ["status": status, "version": "v2"])
+        }
+        firing = alerts("firing")
+        resolved = alerts("resolved")
+        invalid = registry.counter(
+            "alertmanager_alerts_invalid_total", "The total number of received alerts that were invalid.",
+            ["version": "v2"])
+        overLimit = registry.counter(
+            "alertmanager_alerts_limited_total", "The total number of alerts that were dropped due to a limit.")
         ledgerFailures = registry.counter(
             "martlet_notifier_ledger_failures_total", "Writes of the delivery ledger that failed.")
     }
 
-    func received(_ count: Int) { alerts.increment(by: count) }
+    func received(_ alerts: [Alert], at now: Int64) {
+        let ended = alerts.count { $0.isResolved(at: now) }
+        resolved.increment(by: ended)
+        firing.increment(by: alerts.count - ended)
+    }
+
+    func refused(invalid: Int, overLimit: Int) {
+        self.invalid.increment(by: invalid)
+        self.overLimit.increment(by: overLimit)
+    }
 
     func attempted(_ kind: IntegrationKind, succeeded: Bool) {
         deliveries[kind]?.requests.increment()
@@ -82,6 +106,7 @@ final class NotifierMetrics: Sendable {
                     [
                         .init(labels: [("state", "active")], value: Double(gauges.activeSilences)),
                         .init(labels: [("state", "pending")], value: Double(gauges.pendingSilences)),
+                        .init(labels: [("state", "expired")], value: Double(gauges.expiredSilences)),
                     ]),
                 gauge(
                     "alertmanager_dispatcher_aggregation_groups", "Number of active aggregation groups.",

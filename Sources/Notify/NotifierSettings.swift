@@ -7,6 +7,15 @@ package struct NotifierSettings: Sendable {
     package var pipeline: NotificationPipeline
     /// The time after an update at which an alert without an end is resolved, ms.
     package var resolveTimeout: Int64
+    package var shown = Shown()
+
+    /// The configuration as users see it.
+    package struct Shown: Sendable {
+        /// All settings as YAML, without secrets.
+        package var text = ""
+        /// The names of all receivers with their labels, in the order of the file.
+        package var receivers: [(name: String, labels: Labels)] = []
+    }
 
     package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
         self.route = route
@@ -51,6 +60,7 @@ package struct NotifierSettings: Sendable {
                 receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
                 templates: try NotificationTemplates(patterns: config.templates)),
             resolveTimeout: config.resolveTimeout)
+        shown = Shown(text: config.effectiveText, receivers: config.receivers.map { ($0.name, $0.labels) })
     }
 
     private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {

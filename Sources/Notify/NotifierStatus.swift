@@ -5,13 +5,12 @@ import Synchronization
 /// An alert in Alertmanager's v2 API.
 package struct AlertStatus: Sendable {
     package enum State: String, Sendable {
-        /// The alert is not in a group yet.
-        case unprocessed
         case active
         case suppressed
     }
 
     package var alert: NotifiedAlert
+    /// One for each route or group with the alert.
     package var receivers: [String]
     package var state: State
     package var muting: AlertMuting
@@ -28,27 +27,60 @@ package struct AlertGroupStatus: Sendable {
 }
 
 extension Notifier {
-    /// All alerts that fire, by labels; resolved ones are omitted.
+    /// The alerts of a request that are accepted, and why the others are not.
+    func admit(_ alerts: [Alert], at now: Int64) -> (accepted: [Alert], refusals: [AlertIntake.Refusal]) {
+        let fingerprints = alerts.map { Fingerprint($0.labels) }
+        var (intake, isKnown) = state.withLock { state in
+            let known = state.memory.alerts.byFingerprint
+            return (
+                AlertIntake(state.memory.alerts, now: now, resolveTimeout: state.settings.resolveTimeout),
+                fingerprints.map { known[$0] != nil }
+            )
+        }
+        var accepted: [Alert] = []
+        var refusals: [AlertIntake.Refusal] = []
+        for (alert, isKnown) in zip(alerts, isKnown) {
+            do throws(AlertIntake.Refusal) {
+                try intake.accept(alert, isKnown: isKnown)
+                accepted.append(alert)
+            } catch {
+                refusals.append(error)
+            }
+        }
+        return (accepted, refusals)
+    }
+
+    /// All alerts that fire, by fingerprint; resolved ones are omitted, and time intervals mute none here.
     package func alerts() -> [AlertStatus] {
         let now = clock.now()
         var state = state.withLock { $0 }
         let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
-        return state.memory.alerts.sorted.filter { !$0.isResolved(at: now) }.map {
-            Self.status(
-                of: $0, route: state.dispatcher.routes(of: $0.alert.labels).first, state, muters, now)
-        }
+        return state.memory.alerts.byFingerprint.values.filter { !$0.isResolved(at: now) }
+            .sorted { $0.fingerprint < $1.fingerprint }
+            .map {
+                let receivers = state.dispatcher.routes(of: $0.alert.labels).map(\.receiver)
+                return Self.status(of: $0, receivers, route: nil, state, muters, now)
+            }
     }
 
-    /// All groups with their alerts.
-    package func groups() -> [AlertGroupStatus] {
+    /// The groups with their alerts that fire, by labels and receiver.
+    ///
+    /// - Parameter isWanted: Called with the name of a receiver: only its groups and their receivers count.
+    package func groups(of isWanted: (String) -> Bool = { _ in true }) -> [AlertGroupStatus] {
         let now = clock.now()
         var state = state.withLock { $0 }
         let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
-        return state.dispatcher.status.map { group in
+        let groups = state.dispatcher.status.filter { isWanted($0.receiver) }
+        var receivers: [Fingerprint: Set<ExactText>] = [:]
+        for group in groups {
+            for alert in group.alerts { receivers[alert.fingerprint, default: []].insert(ExactText(group.receiver)) }
+        }
+        return groups.map { group in
             AlertGroupStatus(
                 id: group.id, labels: group.labels, receiver: group.receiver,
                 alerts: group.alerts.filter { !$0.isResolved(at: now) }.map {
-                    Self.status(of: $0, route: group.route, state, muters, now)
+                    let names = (receivers[$0.fingerprint] ?? []).sorted().map(\.text)
+                    return Self.status(of: $0, names, route: group.route, state, muters, now)
                 }, nextFlush: group.nextFlush)
         }
     }
@@ -64,19 +96,21 @@ extension Notifier {
                 firing: alerts.count { !$0.isResolved(at: now) }, resolved: alerts.count { $0.isResolved(at: now) },
                 groups: state.dispatcher.groups.count,
                 activeSilences: silences.count { $0.state(at: now) == .active },
-                pendingSilences: silences.count { $0.state(at: now) == .pending }, ledgerBytes: size)
+                pendingSilences: silences.count { $0.state(at: now) == .pending },
+                expiredSilences: silences.count { $0.state(at: now) == .expired }, ledgerBytes: size)
         }
     }
 
-    /// All silences; those with the latest end are first.
+    /// All silences in the order of ``Silences/listed(at:)``.
     package func silences() -> [Silence] {
-        state.withLock { Array($0.memory.silences.byID.values) }.sorted { ($0.endsAt, $0.id) > ($1.endsAt, $1.id) }
+        let silences = state.withLock { $0.memory.silences }
+        return silences.listed(at: clock.now())
     }
 
-    /// The names of all receivers.
-    package func receivers() -> [String] {
-        state.withLock { $0.settings.pipeline.receivers.keys.sorted().map(\.text) }
-    }
+    package func silence(_ id: String) -> Silence? { state.withLock { $0.memory.silences.byID[id] } }
+
+    /// The configuration as it is shown.
+    package var shown: NotifierSettings.Shown { state.withLock { $0.settings.shown } }
 
     /// Deliveries, the newest first.
     ///
@@ -97,14 +131,13 @@ extension Notifier {
     }
 
     private static func status(
-        of alert: NotifiedAlert, route: Route?, _ state: State,
+        of alert: NotifiedAlert, _ receivers: [String], route: Route?, _ state: State,
         _ muters: (inhibitor: Inhibitor, silences: SilenceIndex), _ now: Int64
     ) -> AlertStatus {
         let muting = state.settings.pipeline.muting(
             of: alert, route: route, inhibitor: muters.inhibitor, silences: muters.silences, now: now)
         let isMuted = !muting.inhibitedBy.isEmpty || !muting.silencedBy.isEmpty || !muting.mutedBy.isEmpty
         return AlertStatus(
-            alert: alert, receivers: state.dispatcher.receivers(of: alert.alert.labels),
-            state: isMuted ? .suppressed : .active, muting: muting)
+            alert: alert, receivers: receivers, state: isMuted ? .suppressed : .active, muting: muting)
     }
 }

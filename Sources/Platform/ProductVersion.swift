@@ -6,6 +6,8 @@ package enum ProductVersion {
     package static let own = "0.2.0"
     /// The Prometheus version whose flags, configuration, API and language this build has.
     package static let prometheus = "3.14.0"
+    /// The Alertmanager version whose configuration, requests and API the built-in notifier has.
+    package static let alertmanager = "0.34.0"
     /// The version in `/api/v1/status/buildinfo`: clients read Prometheus's version from its start.
     package static let api = prometheus + "+martlet." + own
     /// The `User-Agent` of scrapes and of other requests that Prometheus makes, too.

@@ -11,7 +11,9 @@ struct HTTPPageAnswerTests {
         var statuses: [Int]
 
         /// A path that a request can have.
-        var sample: String { path.replacing(":name", with: "job").replacing("*path", with: "a.txt") }
+        var sample: String {
+            path.replacing(":name", with: "job").replacing("*path", with: "a.txt").replacing(":id", with: "x")
+        }
     }
 
     private static func documented() throws -> [Endpoint] {
@@ -54,9 +56,11 @@ struct HTTPPageAnswerTests {
         try FileManager.default.createDirectory(
             at: folder.url.appendingPathComponent("own"), withIntermediateDirectories: true)
         _ = try folder.write("own/a.txt", "a")
+        let alerting = try folder.write("alerting.yml", "route: {receiver: a}\nreceivers: [{name: a}]\n")
         let daemon = try Self.start(
             folder,
             [
+                "--alerting.config.file=\(alerting)",
                 "--web.enable-lifecycle", "--web.enable-admin-api", "--web.enable-remote-write-receiver",
                 "--enable-feature=search-api", "--web.user-assets=\(folder.url.path)/own",
             ])

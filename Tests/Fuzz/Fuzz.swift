@@ -31,6 +31,7 @@ struct Fuzz {
             "remote-write-v2",
             { PushTargets.push($0, type: "application/x-protobuf;proto=io.prometheus.write.v2.Request") }
         ),
+        ("alert-api", { AlertTargets.request($0) }),
         ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
     ]

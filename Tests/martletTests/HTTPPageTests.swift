@@ -52,6 +52,23 @@ struct HTTPPageTests {
         return routes
     }
 
+    /// The routes of Alertmanager's API, by path and method: the type and the function of the handler.
+    private static func alertRoutes() throws -> [String: [String: String]] {
+        let text = try SourceText.file("Sources/AlertAPI/AlertAPIRoutes.swift")
+        var types: [String: String] = [:]
+        for match in text.matches(of: /let ([a-z]+) = ([A-Z][A-Za-z]+)\(context: context\)/) {
+            types[String(match.1)] = String(match.2)
+        }
+        var routes: [String: [String: String]] = [:]
+        for match in text.matches(of: /add\(\s*"(\/[^"]*)"[^\[]*\[([^\]]*)\]/) {
+            for handler in match.2.matches(of: /"([A-Z]+)": \{ try ([a-z]+)\.(\w+)\(/) {
+                let type = types[String(handler.2)] ?? ""
+                routes["/api/v2" + match.1, default: [:]][String(handler.1)] = "\(type).\(handler.3)"
+            }
+        }
+        return routes
+    }
+
     @Test("the page has each route with its methods, and no other")
     func routes() throws {
         var routes = try Self.apiRoutes().mapValues(\.methods)
@@ -61,6 +78,9 @@ struct HTTPPageTests {
         {
             routes[String(match.2), default: []].insert(String(match.1))
         }
+        let alerts = try Self.alertRoutes()
+        #expect(alerts.count == 6)
+        for (path, handlers) in alerts { routes[path] = Set(handlers.keys) }
         for path in WebPages(routePrefix: "", title: "").paths { routes[path] = ["GET"] }
         let documented = try Self.documented()
         for (path, methods) in routes { #expect(documented[path] == methods, "docs/http-api.md: \(path)") }
@@ -131,7 +151,15 @@ struct HTTPPageTests {
             #expect(documented[path] ?? [] == read, "docs/http-api.md: \(path)")
             count += read.count
         }
-        #expect(count > 70)
+        let ofAlerts = try Self.functions("Sources/AlertAPI")
+        for (path, handlers) in try Self.alertRoutes() {
+            var (seen, read): (Set<String>, Set<String>) = ([], [])
+            for handler in handlers.values { read.formUnion(Self.parameters(handler, ofAlerts, &seen)) }
+            #expect(handlers.values.allSatisfy { ofAlerts[$0] != nil }, "\(handlers)")
+            #expect(documented[path] ?? [] == read, "docs/http-api.md: \(path)")
+            count += read.count
+        }
+        #expect(count > 85)
         // And every text of the sources that asks for a parameter was found this way.
         let all = documented.values.reduce(into: Set<String>()) { $0.formUnion($1) }
         for match in try SourceText.swift("Sources/API").matches(of: /\.parameters?\("([^"]+)"\)/) {

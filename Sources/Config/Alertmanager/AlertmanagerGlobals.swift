@@ -123,7 +123,8 @@ extension AlertmanagerGlobals {
             ("wechat_api_secret", weChatAPISecret), ("mattermost_webhook_url", mattermostWebhookURL),
         ] { try reader.exclude(pair, key, key + "_file") }
         // Before there were tokens, the URL of the API for them was given in the setting of the webhook.
-        if slackAppToken.isEmpty || slackAPIURL.isEmpty || slackAPIURL.text.isExactly(slackAppURL) { return }
+        if slackAppToken.isEmpty || slackAPIURL.isEmpty { return }
+        if [slackAppURL, SecretSource.hidden].contains(where: slackAPIURL.text.isExactly) { return }
         let given = reader.keys.first { $0 == "slack_app_token" || $0 == "slack_app_token_file" }
         throw reader.place(of: given ?? "").error(
             "at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured"
@@ -136,7 +137,7 @@ extension MappingReader {
     ///
     /// The placeholder of a shown configuration counts as a URL. A URL may be a secret, so no part of it is shown.
     func checkHTTPURL(_ text: String, _ key: String) throws(ConfigError) {
-        if text == "<secret>" { return }
+        if text == SecretSource.hidden { return }
         let parts = try urlParts(text, key)
         guard parts.scheme == "http" || parts.scheme == "https" else {
             throw place(of: key).error("unsupported scheme for URL: expected http or https (\(key))")

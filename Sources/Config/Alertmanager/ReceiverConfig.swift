@@ -89,7 +89,7 @@ extension ReceiverConfig {
             )
         }
         pairs.removeAll { $0.0 == "name" }
-        labels = Labels(pairs + [("name", name)])
+        labels = Labels(keepingEmpty: pairs + [("name", name)])
     }
 }
 

@@ -59,7 +59,7 @@ struct EffectiveMap {
         number("label_value_length_limit", limits.labelValueLength)
     }
 
-    static let hidden = YAMLText.string("<secret>")
+    static let hidden = YAMLText.string(SecretSource.hidden)
 }
 
 extension GlobalConfig {

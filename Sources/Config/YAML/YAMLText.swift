@@ -2,7 +2,7 @@ import GoCompatibility
 import Model
 
 /// A YAML document in the output format of go-yaml, so that texts can be compared with Prometheus's.
-indirect enum YAMLText {
+indirect enum YAMLText: Sendable {
     /// A string, quoted if it would be read as another type.
     case string(String)
     /// A number, a boolean or null, never quoted.

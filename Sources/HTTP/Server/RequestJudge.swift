@@ -60,7 +60,7 @@ final class JudgedRequest {
             request.path = URLEncoding.decode(path.utf8, plusIsBlank: false)
         }
         request.rawPath = path
-        isAPI = path.hasPrefix("/api/v1/")
+        isAPI = Self.isAPI(path)
         return resolve(path)
     }
 
@@ -69,7 +69,7 @@ final class JudgedRequest {
         if path == "/api/v1" {
             return .answer(.redirect(location(server.options.routePrefix + "/api/v1/"), status: 307))
         }
-        if head.method == "OPTIONS", path.hasPrefix("/api/v1/") { return .answer(HTTPResponse(status: 204)) }
+        if head.method == "OPTIONS", Self.isAPI(path) { return .answer(HTTPResponse(status: 204)) }
         let resolution = server.router.resolve(method: head.method, path: path, isEncoded: true)
         guard case .run(let action, let pattern, _) = resolution else { return .run(resolution, bodyLimit: nil) }
         let isForeign = CrossOrigin.isForeign(
@@ -81,6 +81,9 @@ final class JudgedRequest {
         let limit = head.framing == .none ? nil : action.body.limit(contentType: head.header("Content-Type"))
         return .run(resolution, bodyLimit: limit)
     }
+
+    /// Whether pages of other origins may read the answers of a path.
+    private static func isAPI(_ path: String) -> Bool { path.hasPrefix("/api/v1/") || path.hasPrefix("/api/v2/") }
 
     private func location(_ path: String) -> String { head.rawQuery.isEmpty ? path : path + "?" + head.rawQuery }
 

@@ -19,6 +19,8 @@ package struct NotifiedAlert: Sendable, Hashable {
 /// All alerts that are firing or were resolved recently, by identity.
 package struct ActiveAlerts: Sendable {
     package private(set) var byFingerprint: [Fingerprint: NotifiedAlert] = [:]
+    /// The bytes of the texts of all alerts.
+    private(set) var bytes = 0
     /// The set of firing alerts in ``steady``; each other set has another number.
     private var firingSet = 0
     /// The times at which exactly the alerts of ``firingSet`` fire; empty after a change of the set.
@@ -42,6 +44,7 @@ package struct ActiveAlerts: Sendable {
     private mutating func put(_ fingerprint: Fingerprint, _ alert: NotifiedAlert?) {
         let old = byFingerprint[fingerprint]
         byFingerprint[fingerprint] = alert
+        bytes += (alert?.alert.bytes ?? 0) - (old?.alert.bytes ?? 0)
         if !steady.isEmpty, Self.fires(old, in: steady) != Self.fires(alert, in: steady) { steady = 0..<0 }
     }
 

@@ -209,21 +209,20 @@ package struct Dispatcher: Sendable {
         package var nextFlush: Int64
     }
 
-    /// All groups, by labels and receiver.
+    /// All groups, by labels, receiver and identity; alerts are in the order of payloads.
     package var status: [GroupStatus] {
-        groups.values.map {
-            GroupStatus(
-                id: $0.id, receiver: $0.route.receiver, route: $0.route, labels: $0.labels,
-                alerts: $0.alerts.values.sorted { $0.alert.labels < $1.alert.labels }, nextFlush: $0.nextFlush)
-        }.sorted { ($0.labels, ExactText($0.receiver)) < ($1.labels, ExactText($1.receiver)) }
+        groups.values.map { group in
+            let status = GroupStatus(
+                id: group.id, receiver: group.route.receiver, route: group.route, labels: group.labels,
+                alerts: PayloadOrder.sorted(Array(group.alerts.values)), nextFlush: group.nextFlush)
+            return (key: PayloadOrder.key(of: group.labels), status: status)
+        }.sorted { a, b in
+            if a.key != b.key { return a.key.lexicographicallyPrecedes(b.key) }
+            let (x, y) = (a.status, b.status)
+            return (ExactText(x.receiver), ExactText(x.id)) < (ExactText(y.receiver), ExactText(y.id))
+        }.map(\.status)
     }
 
     /// The routes that match an alert.
     package func routes(of labels: Labels) -> [Route] { root.match(labels) }
-
-    /// The receivers of an alert, without repetition.
-    package func receivers(of labels: Labels) -> [String] {
-        var seen = Set<ExactText>()
-        return root.match(labels).map(\.receiver).filter { seen.insert(ExactText($0)).inserted }
-    }
 }

@@ -42,6 +42,17 @@ enum PayloadOrder {
                 if found == nil { key.append(1) }
             }
         }
+        appendSet(labels, to: &key)
+    }
+
+    /// Bytes whose order is that of label sets: fewer labels first, then by names and values.
+    static func key(of labels: Labels) -> [UInt8] {
+        var key: [UInt8] = []
+        appendSet(labels, to: &key)
+        return key
+    }
+
+    private static func appendSet(_ labels: Labels, to key: inout [UInt8]) {
         withUnsafeBytes(of: UInt64(labels.count).bigEndian) { key.append(contentsOf: $0) }
         labels.forEachBytes { name, value in
             // The set without the smaller name is first.

@@ -115,6 +115,8 @@ package enum LedgerRecord: Sendable, Hashable {
                 out.string(matcher.kind.rawValue)
                 out.string(matcher.value)
             }
+            // A silence without annotations is written as before there were any.
+            if !silence.annotations.isEmpty { out.bytes(silence.annotations.bytes) }
         case .silenceRemoved(let id):
             out.byte(7)
             out.string(id)
@@ -188,10 +190,14 @@ package enum LedgerRecord: Sendable, Hashable {
             else { return nil }
             matchers.append(matcher)
         }
-        return .silence(
-            Silence(
-                id: id, matchers: matchers, startsAt: startsAt, endsAt: endsAt, updatedAt: updatedAt,
-                createdBy: creator, comment: comment))
+        var silence = Silence(
+            id: id, matchers: matchers, startsAt: startsAt, endsAt: endsAt, updatedAt: updatedAt, createdBy: creator,
+            comment: comment)
+        if !input.isAtEnd {
+            guard let annotations = input.bytes() else { return nil }
+            silence.annotations = Labels(packed: annotations)
+        }
+        return .silence(silence)
     }
 }
 

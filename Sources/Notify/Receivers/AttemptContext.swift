@@ -184,5 +184,5 @@ package final class AttemptContext: Sendable {
     }
 
     /// Receivers that check it expect Alertmanager's name; the number is the version whose behaviour this follows.
-    static let userAgent = "Alertmanager/0.34.0"
+    static let userAgent = "Alertmanager/" + ProductVersion.alertmanager
 }

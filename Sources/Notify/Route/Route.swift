@@ -1,4 +1,4 @@
-import GoCompatibility
+import Config
 import Model
 
 /// A node of the routing tree with its inherited values.
@@ -95,17 +95,6 @@ package struct Route: Sendable {
 }
 
 extension Matcher {
-    /// The matcher as Alertmanager writes it in group keys.
-    ///
-    /// Name and value have Go's quotes if the name has a special character.
-    fileprivate var alertmanagerText: String {
-        let isReserved = name.unicodeScalars.contains {
-            $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)
-        }
-        if isReserved { return "\(GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))" }
-        return name + kind.rawValue + LabelText.quoted(value)
-    }
-
     /// The matcher without the anchors of `match_re`.
     fileprivate var writtenText: String {
         let value = value

@@ -15,7 +15,7 @@ package struct SilenceIndex: Sendable {
 
     /// Adds a silence if it is active at `now`, which is in ``period``, and ends the period at its next change.
     mutating func add(_ silence: Silence, at now: Int64) {
-        for edge in [silence.startsAt, silence.endsAt] {
+        for edge in silence.edges {
             period =
                 edge <= now
                 ? max(edge, period.lowerBound)..<period.upperBound : period.lowerBound..<min(edge, period.upperBound)

@@ -1,51 +1,18 @@
 import Model
 
-/// A user's request not to be notified of some alerts for some time.
-package struct Silence: Sendable, Hashable {
-    @Exact package var id: String
-    /// All must accept an alert.
-    package var matchers: [Matcher]
-    /// ms.
-    package var startsAt: Int64
-    /// ms.
-    package var endsAt: Int64
-    /// ms.
-    package var updatedAt: Int64
-    @Exact package var createdBy: String
-    @Exact package var comment: String
-
-    package enum State: String, Sendable { case pending, active, expired }
-
-    package init(
-        id: String = "", matchers: [Matcher], startsAt: Int64, endsAt: Int64, updatedAt: Int64 = 0,
-        createdBy: String = "", comment: String = ""
-    ) {
-        self.id = id
-        self.matchers = matchers
-        self.startsAt = startsAt
-        self.endsAt = endsAt
-        self.updatedAt = updatedAt
-        self.createdBy = createdBy
-        self.comment = comment
-    }
-
-    package func state(at now: Int64) -> State { now < startsAt ? .pending : now < endsAt ? .active : .expired }
-
-    package func matches(_ labels: Labels) -> Bool { matchers.allSatisfy { $0.matches(labels) } }
-}
-
-/// The reason why a silence is refused, in Alertmanager's words.
-package struct SilenceError: Error, CustomStringConvertible, Sendable {
-    package var description: String
-}
-
 /// All silences that are pending, active or recently expired.
 package struct Silences: Sendable {
     /// The time for which an expired silence is kept, ms.
     package static let retention: Int64 = 5 * 86_400_000
+    /// The most silences, with expired ones.
+    package static let most = 10_000
+    /// The most bytes of all silences, as ``Silence/cost`` counts them.
+    static let mostCost = 256 << 20
 
     package private(set) var byID: [String: Silence] = [:]
     private var index: SilenceIndex?
+    /// The approximate bytes of all silences.
+    private(set) var cost = 0
     /// The number of times that all silences were looked at for an index.
     private(set) var builds = 0
 
@@ -64,6 +31,7 @@ package struct Silences: Sendable {
 
     /// Sets or removes a silence; every change is made here, so that ``index`` is right.
     private mutating func put(_ id: String, _ silence: Silence?) {
+        cost += (silence?.cost ?? 0) - (byID[id]?.cost ?? 0)
         byID[id] = silence
         // It is taken out, so that it is not copied.
         guard var changed = index.take() else { return }
@@ -84,39 +52,44 @@ package struct Silences: Sendable {
     package func setting(_ silence: Silence, now: Int64, newID: String) throws(SilenceError) -> [Silence] {
         var silence = silence
         silence.updatedAt = now
-        guard !silence.matchers.isEmpty else { throw SilenceError(description: "at least one matcher required") }
-        guard silence.matchers.contains(where: { !$0.matchesEmpty }) else {
-            throw SilenceError(description: "at least one matcher must not match the empty string")
-        }
-        guard silence.endsAt >= silence.startsAt else {
-            throw SilenceError(description: "end time must not be before start time")
-        }
-        guard silence.endsAt > now else { throw SilenceError(description: "end time can't be in the past") }
+        try silence.check(at: now)
+        if silence.startsAt == 0 { silence.startsAt = now }
         var changed: [Silence] = []
         if !silence.id.isEmpty {
-            guard let old = byID[silence.id] else { throw SilenceError(description: "silence not found") }
-            if old.matchers == silence.matchers, old.state(at: now) != .expired,
-                old.startsAt == silence.startsAt || old.state(at: now) == .pending
-            {
-                return [silence]
-            }
-            if old.state(at: now) != .expired { changed = try expiring(silence.id, now: now) }
+            guard let old = byID[silence.id] else { throw .unknown }
+            if old.mayBecome(silence, at: now) { return [silence] }
+            changed = try expiring(silence.id, now: now)
+        }
+        guard byID.count < Self.most else {
+            throw SilenceError(
+                description: "exceeded maximum number of silences: \(byID.count) (limit: \(Self.most))")
         }
         silence.id = newID
         silence.startsAt = max(silence.startsAt, now)
+        guard silence.cost <= Self.mostCost - cost else {
+            throw SilenceError(
+                description: "exceeded maximum memory of silences: \(cost) bytes (limit: \(Self.mostCost) bytes)")
+        }
         return [silence] + changed
     }
 
-    /// The change that ends a silence now.
+    /// The change that ends a silence now; none if it has expired.
     package func expiring(_ id: String, now: Int64) throws(SilenceError) -> [Silence] {
-        guard var silence = byID[id] else { throw SilenceError(description: "silence \(id) not found") }
-        guard silence.state(at: now) != .expired else {
-            throw SilenceError(description: "silence \(id) already expired")
+        guard let silence = byID[id] else { throw .unknown }
+        return silence.state(at: now) == .expired ? [] : [silence.ended(at: now)]
+    }
+
+    /// All silences: active ones with the next end first, then pending ones with the next start first, then expired
+    /// ones with the latest end first.
+    package func listed(at now: Int64) -> [Silence] {
+        func rank(_ silence: Silence) -> (state: Int, time: Int64, id: String) {
+            switch silence.state(at: now) {
+            case .active: (0, silence.endsAt, silence.id)
+            case .pending: (1, silence.startsAt, silence.id)
+            case .expired: (2, -max(silence.endsAt, -.max), silence.id)
+            }
         }
-        if silence.state(at: now) == .pending { silence.startsAt = now }
-        silence.endsAt = now
-        silence.updatedAt = now
-        return [silence]
+        return byID.values.sorted { rank($0) < rank($1) }
     }
 
     /// Sets a silence as it was stored or as a change returned it.

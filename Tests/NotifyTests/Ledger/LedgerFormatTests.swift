@@ -16,8 +16,37 @@ struct LedgerFormatTests {
                 Silence(
                     id: "s1", matchers: [try Matcher("job", .equal, "a")], startsAt: start, endsAt: start + 3_600_000,
                     updatedAt: start, createdBy: "me", comment: "")),
+            .silence(noted),
             .silenceRemoved("s0"),
         ]
+    }
+
+    /// A silence with annotations.
+    private static var noted: Silence {
+        var silence = Silence(
+            id: "s2", matchers: [Matcher(name: "job", equals: "b")], startsAt: start, endsAt: start + 3_600_000,
+            updatedAt: start, createdBy: "me", comment: "")
+        silence.annotations = Labels(keepingEmpty: [("ticket", "7"), ("note", "")])
+        return silence
+    }
+
+    @Test("a silence of an older version, which has no annotations, is read; others keep them")
+    func annotations() throws {
+        let records = try Self.records()
+        let old = records[0].encode()
+        #expect(LedgerRecord(old) == records[0])
+        #expect(LedgerRecord(records[1].encode()) == records[1])
+        // The record of an older version is a beginning of the new one.
+        var plain = Self.noted
+        plain.annotations = .empty
+        #expect(records[1].encode().starts(with: LedgerRecord.silence(plain).encode()))
+        #expect(LedgerRecord(Array(records[1].encode().dropLast())) == nil)
+        let files = FaultyFileSystem()
+        let (ledger, _) = try Ledger.open(folder: "ledger", files)
+        try ledger.append(records)
+        let (_, state) = try Ledger.open(folder: "ledger", files)
+        #expect(state.silences.byID["s2"] == Self.noted)
+        #expect(state.silences.byID["s2"]?.annotations["note"] == "")
     }
 
     @Test("a dot in a silence's expression matches no line feed, after a start too")
@@ -44,6 +73,6 @@ struct LedgerFormatTests {
         #expect(shown == written, "docs/formats/ must show ledger/ledger:\n\(FormatPages.dump(written))")
         files.damage("ledger/ledger") { $0 = shown ?? [] }
         let (_, state) = try Ledger.open(folder: "ledger", files)
-        #expect(state.silences.byID.keys.sorted() == ["s1"])
+        #expect(state.silences.byID.keys.sorted() == ["s1", "s2"])
     }
 }

@@ -7,6 +7,7 @@ package struct IncidentIOConfig: Sendable {
     /// With the token as authorization, if there is one; relative paths of an own client start at the working directory.
     package var client: HTTPClientConfig
     package var url: SecretSource
+    package var token: SecretSource
     /// The most alerts of a notification; 0 for all.
     package var maxAlerts: Int
     /// Milliseconds; 0 for none.
@@ -18,7 +19,7 @@ package struct IncidentIOConfig: Sendable {
         sendResolved = try reader.bool("send_resolved", true)
         client = try context.loading.inWorkingDirectory { () throws(ConfigError) in try context.client(reader) }
         url = SecretSource(text: try reader.httpURL("url") ?? "", file: try reader.string("url_file", ""))
-        let token = SecretSource(
+        token = SecretSource(
             text: try reader.string("alert_source_token", ""), file: try reader.string("alert_source_token_file", ""))
         maxAlerts = try reader.count("max_alerts") ?? 0
         timeout = try reader.goDuration("timeout") ?? 0

@@ -33,6 +33,8 @@ package struct SlackConfig: Sendable {
     package var client: HTTPClientConfig
     /// The address for messages: `api_url`, or `app_url` if there is a token.
     package var url: SecretSource
+    /// The token of an app; empty if none is used.
+    package var token = SecretSource()
     package var channel: TemplateText
     package var username: TemplateText
     package var color: TemplateText
@@ -88,22 +90,22 @@ package struct SlackConfig: Sendable {
         timeout = try reader.goDuration("timeout") ?? 0
         fields = try context.parts(reader, try reader.list("fields"), "config.SlackField", Field.init)
         actions = try context.parts(reader, try reader.list("actions"), "config.SlackAction", Action.init)
-        let token = SecretSource(
+        token = SecretSource(
             text: try reader.string("app_token", ""), file: try reader.string("app_token_file", ""))
         let appURL = try reader.httpURL("app_url") ?? context.globals.slackAppURL
         reader.finish()
-        try checkPairs(reader, token)
-        try setAddress(reader, context, token, appURL)
+        try checkPairs(reader)
+        try setAddress(reader, context, appURL)
         if updateMessage { context.loading.unsupported(.slackUpdate, at: reader.place(of: "update_message")) }
     }
 
-    private func checkPairs(_ reader: MappingReader, _ token: SecretSource) throws(ConfigError) {
+    private func checkPairs(_ reader: MappingReader) throws(ConfigError) {
         try reader.exclude(url, "api_url", "api_url_file")
         try reader.exclude(token, "app_token", "app_token_file")
         if !url.isEmpty, !token.isEmpty {
             throw place.error("at most one of api_url/api_url_file & app_token/app_token_file must be configured")
         }
-        if updateMessage, !url.text.isEmpty, url.text != Self.postMessage {
+        if updateMessage, !["", Self.postMessage, SecretSource.hidden].contains(url.text) {
             throw reader.place(of: "update_message").error(
                 "update_message can only be used with bot tokens. api_url must be set to \(Self.postMessage)")
         }
@@ -111,9 +113,8 @@ package struct SlackConfig: Sendable {
 
     /// Decides between tokens and URLs, own ones and those of `global`.
     private mutating func setAddress(
-        _ reader: MappingReader, _ context: ReceiverContext, _ own: SecretSource, _ appURL: String
+        _ reader: MappingReader, _ context: ReceiverContext, _ appURL: String
     ) throws(ConfigError) {
-        var token = own
         let hasOwnAuthorization = try reader.mapping("http_config", "")?.has("authorization") ?? false
         if token.isEmpty, url.isEmpty, !hasOwnAuthorization { token = context.globals.slackAppToken }
         guard !token.isEmpty else {

@@ -73,6 +73,9 @@ package struct SecretSource: Sendable {
     /// A relative path starts at the working directory, as in Alertmanager.
     package var file = ""
 
+    /// The text of a secret in a configuration that is shown.
+    static let hidden = "<secret>"
+
     package init(text: String = "", file: String = "") {
         self.text = text
         self.file = file

@@ -1,4 +1,5 @@
 import API
+import AlertAPI
 import HTTP
 import Model
 import Platform
@@ -17,6 +18,12 @@ struct DaemonRoutes {
     func router() -> Router {
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context)
+        let control = control
+        AlertAPIRoutes.add(
+            to: &routes,
+            AlertAPIContext(
+                notifier: parts.notifier, clock: parts.clock, startTime: startTime,
+                unreadyReason: { control.unreadyReason }))
         addRemoteWrite(to: &routes)
         addPages(to: &routes)
         let metrics = RequestMetrics(parts.metrics)

@@ -33,9 +33,11 @@ private final class AlertServer {
     let daemon: Daemon
     private let arguments: [String]
 
-    init(_ folder: Folder, martlet: Bool = true) throws {
+    init(
+        _ folder: Folder, martlet: Bool = true, configuration: String = AlertmanagerPeer.configuration
+    ) throws {
         self.folder = folder
-        let alerting = try folder.write("alertmanager.yml", AlertmanagerPeer.configuration)
+        let alerting = try folder.write("alertmanager.yml", configuration)
         let port = LoopbackSocket.freePort()
         if martlet {
             let config = try folder.write("martlet.yml", "global: {}\n")
@@ -203,6 +205,23 @@ struct AmtoolTests {
         case .bool(let isOn): return "\(isOn)"
         case .null: return "null"
         }
+    }
+
+    @Test("Debian's amtool reads the routes of a server with webhooks, whose URLs it does not see")
+    func webhooks() throws {
+        let configuration = """
+            route: {receiver: hook, routes: [{receiver: other, matchers: [a="b"]}]}
+            receivers:
+              - {name: hook, webhook_configs: [{url: 'http://127.0.0.1:1/s3cret', timeout: 0s}]}
+              - {name: other, webhook_configs: [{url: 'http://{{ .x }}/s3cret', send_resolved: false}]}
+
+            """
+        let folder = try Folder()
+        defer { folder.remove() }
+        let server = try AlertServer(folder, configuration: configuration)
+        defer { server.daemon.stop() }
+        #expect(try server.ok("config", "routes", "test", "a=b") == "other")
+        #expect(try !server.ok("config", "show").contains("s3cret"))
     }
 
     @Test("the same requests have the same answers as in Debian's Alertmanager")

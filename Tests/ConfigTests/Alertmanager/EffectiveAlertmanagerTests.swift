@@ -66,10 +66,8 @@ struct EffectiveAlertmanagerTests {
                     http_config:
                       follow_redirects: true
                       enable_http2: true
-                    url: <secret>
-                    url_file: ""
+                    url: http://<secret>
                     max_alerts: 0
-                    timeout: 0s
                 templates: []
 
                 """)

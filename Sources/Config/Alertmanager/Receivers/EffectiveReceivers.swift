@@ -74,10 +74,12 @@ extension HTTPClientConfig {
 extension WebhookConfig {
     fileprivate var effective: EffectiveMap {
         var out = EffectiveMap(sendResolved, client)
-        out.secret("url", url.text)
-        out.add("url_file", .string(urlFile))
+        // Alertmanager shows only `<secret>`, which an amtool that is older than 0.26 refuses: for it this is no secret, but
+        // a URL with a host. It also knows neither `url_file` nor `timeout`.
+        if !url.text.isEmpty { out.add("url", .string("http://<secret>")) }
+        out.text("url_file", urlFile)
         out.add("max_alerts", .plain("\(maxAlerts)"))
-        out.goDuration("timeout", timeout)
+        if timeout != 0 { out.goDuration("timeout", timeout) }
         if let payload { out.add("payload", payload.effective) }
         return out
     }

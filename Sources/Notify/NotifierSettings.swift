@@ -7,6 +7,8 @@ package struct NotifierSettings: Sendable {
     package var pipeline: NotificationPipeline
     /// The time after an update at which an alert without an end is resolved, ms.
     package var resolveTimeout: Int64
+    /// A number of the configuration file's content.
+    package var configHash = 0.0
 
     package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
         self.route = route
@@ -45,12 +47,15 @@ package struct NotifierSettings: Sendable {
         let rules = config.inhibitRules.map {
             InhibitRule(sourceMatchers: $0.source, targetMatchers: $0.target, equal: $0.equal)
         }
+        var pipeline = NotificationPipeline(
+            receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
+            templates: try NotificationTemplates(patterns: config.templates))
+        pipeline.redactor = Redactor(config.secrets)
         self.init(
             route: Route(config.route, parent: Route(receiver: "")),
-            pipeline: NotificationPipeline(
-                receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
-                templates: try NotificationTemplates(patterns: config.templates)),
+            pipeline: pipeline,
             resolveTimeout: config.resolveTimeout)
+        configHash = config.hash
     }
 
     private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {

@@ -31,6 +31,7 @@ struct DaemonRoutes {
         context.scrape = parts.scrape
         context.rules = parts.rules
         context.alertmanagers = parts.alertmanagers
+        context.notifications = parts.notifier
         return context
     }
 

@@ -57,6 +57,7 @@ package struct APIContext: Sendable {
     package var scrape: (any TargetOverview)?
     package var rules: (any RuleOverview)?
     package var alertmanagers: (any AlertmanagerOverview)?
+    package var notifications: (any NotificationOverview)?
 
     package init(
         engine: QueryEngine, source: any SeriesSource, store: any StoreAdministration, control: any DaemonControl,

@@ -43,6 +43,7 @@ package enum APIRoutes {
         let metadata = MetadataHandlers(context: context, admission: admission, overviews: overviews)
         let targets = TargetHandlers(context: context, overviews: overviews)
         let rules = RuleHandlers(context: context, overviews: overviews)
+        let ledger = LedgerHandlers(context: context, overviews: overviews)
         let status = StatusHandlers(context: context, admission: admission, changes: changes)
         let search = SearchHandlers(context: context, admission: admission, lists: metadata)
         let management = ManagementHandlers(context: context)
@@ -76,6 +77,8 @@ package enum APIRoutes {
         add(["GET"], "/alertmanagers", takesLong: true) { try targets.alertmanagers($0) }
         add(["GET"], "/rules", takesLong: true) { try rules.rules($0) }
         add(["GET"], "/alerts", takesLong: true) { try rules.alerts($0) }
+        add(["GET"], "/notifications/ledger", takesLong: true) { try ledger.deliveries($0) }
+        add(["GET"], "/notifications/why", takesLong: true) { try ledger.explanations($0) }
         add(["GET"], "/status/config") { status.configuration($0) }
         add(["GET"], "/status/flags") { status.flags($0) }
         add(["GET"], "/status/buildinfo") { status.build($0) }

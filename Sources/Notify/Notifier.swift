@@ -251,7 +251,10 @@ package final class Notifier: AlertSink {
             return (due, inhibitor, min(state.dispatcher.nextDeadline ?? .max, state.nextMaintenance))
         }
         // A group is no longer held when its delivery begins, so that the end of the flush changes the alerts in place.
-        while let inhibitor, let flush = due.popLast()?.flush { begin(flush, inhibitor) }
+        var changes: [(AlertChange, [Fingerprint])] = []
+        while let inhibitor, let flush = due.popLast()?.flush { changes += begin(flush, inhibitor) }
+        // They are written at once: a storm has very many groups.
+        if !changes.isEmpty { keep(nil, nil, changes) }
         return next
     }
 
@@ -390,11 +393,12 @@ package final class Notifier: AlertSink {
             // The alerts stay resolved, because they are updated only while ``order`` is locked.
             let removed = inBatches(old.alerts) { state, alert -> LedgerRecord? in
                 if state.dispatcher.holds(alert) { return nil }
-                state.memory.alerts.remove(alert.fingerprint)
-                return .alertRemoved(alert.fingerprint)
+                let record = LedgerRecord.alertRemoved(alert.fingerprint)
+                state.memory.apply(record)
+                return record
             }
             carryOut(.record, removed + old.silences.map { .silenceRemoved($0) })
-            carryOut(.maintain)
+            metrics.maintained(succeeded: carryOut(.maintain) == nil)
         }
     }
 
@@ -405,7 +409,8 @@ package final class Notifier: AlertSink {
         while let task = state.withLock({ $0.running.first?.value }) { await task.value }
     }
 
-    private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) {
+    /// Begins the deliveries of a flush, and returns the states of the alerts that are not delivered.
+    private func begin(_ flush: GroupFlush, _ inhibitor: Inhibitor) -> [(AlertChange, [Fingerprint])] {
         let (pipeline, silences, last) = state.withLock { state in
             let pipeline = state.settings.pipeline
             let last = pipeline.integrations(of: flush.route).map {
@@ -414,12 +419,15 @@ package final class Notifier: AlertSink {
             return (pipeline, state.memory.silences.active(at: flush.time), last)
         }
         // Many silences may be compared with many alerts, which are also sorted, so the state is free meanwhile.
-        let left = pipeline.unmuted(flush, inhibitor: inhibitor, silences: silences)
-        let notifications = pipeline.notifications(for: flush, of: left, last: last)
+        let judged = pipeline.judged(flush, inhibitor: inhibitor, silences: silences)
+        metrics.suppressed(judged.muted)
+        metrics.queriedLog(last.count)
+        let notifications = pipeline.notifications(for: flush, of: judged.left, last: last)
+        let changes = pipeline.changes(of: judged, in: flush, last: last, notifications)
         if notifications.isEmpty {
             state.withLock { $0.dispatcher.finish(flush, succeeded: true) }
             wake.yield()
-            return
+            return changes
         }
         state.withLock { state in
             let id = state.nextTask
@@ -431,6 +439,7 @@ package final class Notifier: AlertSink {
                 self?.wake.yield()
             }
         }
+        return changes
     }
 
     /// Delivers to all integrations of the receiver at once.
@@ -454,34 +463,42 @@ package final class Notifier: AlertSink {
         var succeeded = true
         var delivery: Delivery?
         if notification.isSent {
+            let key = notification.entry.key
             let call = IntegrationCall(
-                notification: notification, externalURL: externalURL, clock: clock, random: random)
+                notification: notification, externalURL: externalURL, clock: clock, random: random
+            ) { [weak self] delivery in self?.state.withLock { $0.repeated[key] = delivery } }
             let result = await call.run(metrics: metrics)
+            state.withLock { $0.repeated[key] = nil }
             // A cancelled call is not a failure of the receiver.
             if result.outcome == .failed, Task.isCancelled { return false }
             succeeded = result.outcome == .delivered
             delivery = result
             metrics.notified(
-                notification.integration.kind, succeeded: succeeded, seconds: Double(result.duration) / 1000)
+                notification.integration.kind, failure: call.failure(result), seconds: Double(result.duration) / 1000)
             if !succeeded {
                 Self.log.error("Notify for alerts failed", about: call.subject(result), call.fields(result))
             }
         }
-        keep(delivery, succeeded ? notification.entry : nil, shifted)
+        keep(
+            delivery, succeeded ? (notification.entry, shifted) : nil,
+            delivery?.changes(at: clock.now(), notification.flush.groupKey) ?? [])
         return succeeded
     }
 
-    /// Records a delivery, and the notification if it succeeded.
-    private func keep(_ delivery: Delivery?, _ entry: NotificationEntry?, _ shifted: Int64) {
+    /// Records a delivery, the notification if it succeeded, and those states of alerts that are new.
+    private func keep(
+        _ delivery: Delivery?, _ notified: (entry: NotificationEntry, shifted: Int64)?,
+        _ changes: [(AlertChange, [Fingerprint])]
+    ) {
         order.withLock { _ in
             let records = state.withLock { state in
                 var records: [LedgerRecord] = delivery.map { [.delivery($0)] } ?? []
-                if let entry {
+                if let notified {
                     // The repeat interval counts from the success.
-                    records.append(
-                        .notified(
-                            entry.shifted(by: state.shift(since: shifted)).shifted(by: delivery?.duration ?? 0)))
+                    let entry = notified.entry.shifted(by: state.shift(since: notified.shifted))
+                    records.append(.notified(entry.shifted(by: delivery?.duration ?? 0)))
                 }
+                records += state.memory.news(changes)
                 for record in records { state.memory.apply(record) }
                 return records
             }

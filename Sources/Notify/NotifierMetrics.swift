@@ -5,19 +5,26 @@ import Telemetry
 final class NotifierMetrics: Sendable {
     /// The values that are counted when the metrics are read.
     struct Gauges: Sendable {
-        var firing = 0
-        var resolved = 0
+        var active = 0
+        var suppressed = 0
+        /// Alerts that are in no group yet.
+        var unprocessed = 0
         var groups = 0
-        var activeSilences = 0
-        var pendingSilences = 0
-        var expiredSilences = 0
+        /// By state.
+        var silences: [Silence.State: Int] = [:]
         var ledgerBytes = 0
+        /// The bytes of the ledger's file when it was new.
+        var snapshotBytes = 0
+        var receivers = 0
+        var integrations = 0
+        var inhibitRules = 0
+        var configHash = 0.0
     }
 
     /// The counters of one kind of integration.
     private struct Deliveries {
         let notifications: Counter
-        let failures: Counter
+        let failures: [FailureReason: Counter]
         let requests: Counter
         let requestFailures: Counter
         let latency: HistogramMetric
@@ -26,8 +33,13 @@ final class NotifierMetrics: Sendable {
             let labels: KeyValuePairs = ["integration": kind.rawValue]
             notifications = registry.counter(
                 "alertmanager_notifications_total", "The total number of attempted notifications.", labels)
-            failures = registry.counter(
-                "alertmanager_notifications_failed_total", "The total number of failed notifications.", labels)
+            failures = Dictionary(
+                uniqueKeysWithValues: FailureReason.allCases.map { reason in
+                    let counter = registry.counter(
+                        "alertmanager_notifications_failed_total", "The total number of failed notifications.",
+                        ["integration": kind.rawValue, "reason": reason.rawValue])
+                    return (reason, counter)
+                })
             requests = registry.counter(
                 "alertmanager_notification_requests_total", "The total number of attempted notification requests.",
                 labels)
@@ -45,7 +57,11 @@ final class NotifierMetrics: Sendable {
     private let resolved: Counter
     private let invalid: Counter
     private let overLimit: Counter
+    private let suppressed: [AlertChange.State: Counter]
     let ledgerFailures: Counter
+    private let logQueries: Counter
+    private let maintenance: Counter
+    private let maintenanceErrors: Counter
 
     init(_ registry: MetricRegistry) {
         deliveries = Dictionary(
@@ -62,6 +78,25 @@ final class NotifierMetrics: Sendable {
             ["version": "v2"])
         overLimit = registry.counter(
             "alertmanager_alerts_limited_total", "The total number of alerts that were dropped due to a limit.")
+        let reasons: KeyValuePairs<AlertChange.State, String> = [
+            .silenced: "silence", .inhibited: "inhibition", .muted: "mute_time_interval",
+            .inactive: "active_time_interval",
+        ]
+        suppressed = Dictionary(
+            uniqueKeysWithValues: reasons.map { state, reason in
+                let counter = registry.counter(
+                    "alertmanager_notifications_suppressed_total",
+                    "The total number of notifications suppressed for being silenced, inhibited, outside of active time "
+                        + "intervals or within muted time intervals.", ["reason": reason])
+                return (state, counter)
+            })
+        logQueries = registry.counter(
+            "alertmanager_nflog_queries_total", "Number of notification log queries were received.")
+        maintenance = registry.counter(
+            "alertmanager_nflog_maintenance_total", "How many maintenances were executed for the notification log.")
+        maintenanceErrors = registry.counter(
+            "alertmanager_nflog_maintenance_errors_total",
+            "How many maintenances were executed for the notification log that failed.")
         ledgerFailures = registry.counter(
             "martlet_notifier_ledger_failures_total", "Writes of the delivery ledger that failed.")
     }
@@ -77,15 +112,28 @@ final class NotifierMetrics: Sendable {
         self.overLimit.increment(by: overLimit)
     }
 
+    func suppressed(_ muted: [JudgedAlerts.Muted]) {
+        for group in muted { suppressed[group.state]?.increment(by: group.alerts.count) }
+    }
+
     func attempted(_ kind: IntegrationKind, succeeded: Bool) {
         deliveries[kind]?.requests.increment()
         if !succeeded { deliveries[kind]?.requestFailures.increment() }
     }
 
-    func notified(_ kind: IntegrationKind, succeeded: Bool, seconds: Double) {
+    /// - Parameter failure: Nil for a success.
+    func notified(_ kind: IntegrationKind, failure: FailureReason?, seconds: Double) {
         deliveries[kind]?.notifications.increment()
-        if !succeeded { deliveries[kind]?.failures.increment() }
+        if let failure { deliveries[kind]?.failures[failure]?.increment() }
         deliveries[kind]?.latency.observe(seconds)
+    }
+
+    /// Counts look-ups of last notifications.
+    func queriedLog(_ count: Int) { logQueries.increment(by: count) }
+
+    func maintained(succeeded: Bool) {
+        maintenance.increment()
+        if !succeeded { maintenanceErrors.increment() }
     }
 
     func collect(_ registry: MetricRegistry, _ read: @escaping @Sendable () -> Gauges) {
@@ -94,27 +142,58 @@ final class NotifierMetrics: Sendable {
             func gauge(_ name: String, _ help: String, _ samples: [MetricFamily.Sample]) -> MetricFamily {
                 MetricFamily(name: name, help: help, kind: .gauge, samples: samples)
             }
+            func one(_ name: String, _ help: String, _ value: Int) -> MetricFamily {
+                gauge(name, help, [.init(value: Double(value))])
+            }
+            let alerts = [
+                ("active", gauges.active), ("suppressed", gauges.suppressed), ("unprocessed", gauges.unprocessed),
+            ]
+            let silences: [Silence.State] = [.active, .pending, .expired]
             return [
                 gauge(
                     "alertmanager_alerts", "How many alerts by state.",
-                    [
-                        .init(labels: [("state", "active")], value: Double(gauges.firing)),
-                        .init(labels: [("state", "resolved")], value: Double(gauges.resolved)),
-                    ]),
+                    alerts.map { .init(labels: [("state", $0.0)], value: Double($0.1)) }),
                 gauge(
                     "alertmanager_silences", "How many silences by state.",
-                    [
-                        .init(labels: [("state", "active")], value: Double(gauges.activeSilences)),
-                        .init(labels: [("state", "pending")], value: Double(gauges.pendingSilences)),
-                        .init(labels: [("state", "expired")], value: Double(gauges.expiredSilences)),
-                    ]),
-                gauge(
+                    silences.map {
+                        .init(labels: [("state", $0.rawValue)], value: Double(gauges.silences[$0] ?? 0))
+                    }),
+                one(
                     "alertmanager_dispatcher_aggregation_groups", "Number of active aggregation groups.",
-                    [.init(value: Double(gauges.groups))]),
+                    gauges.groups),
+                one(
+                    "alertmanager_receivers", "Number of configured receivers that are used in routes.",
+                    gauges.receivers),
+                one("alertmanager_integrations", "Number of configured integrations.", gauges.integrations),
+                one("alertmanager_inhibition_rules", "Number of configured inhibition rules.", gauges.inhibitRules),
                 gauge(
-                    "martlet_notifier_ledger_size_bytes", "The size of the delivery ledger.",
-                    [.init(value: Double(gauges.ledgerBytes))]),
+                    "alertmanager_config_hash", "Hash of the currently loaded alertmanager configuration.",
+                    [.init(value: gauges.configHash)]),
+                one("alertmanager_cluster_enabled", "Indicates whether the clustering is enabled or not.", 0),
+                one(
+                    "alertmanager_nflog_snapshot_size_bytes", "Size of the last notification log snapshot in bytes.",
+                    gauges.snapshotBytes),
+                one("martlet_notifier_ledger_size_bytes", "The size of the delivery ledger.", gauges.ledgerBytes),
             ]
+        }
+    }
+}
+
+/// The reason of a failed notification, in Alertmanager's words.
+package enum FailureReason: String, CaseIterable, Sendable {
+    case other, clientError, serverError, contextCanceled, contextDeadlineExceeded, authError, rateLimited
+
+    /// The reason by the last attempt.
+    ///
+    /// - Parameter isOverdue: Whether its time was over.
+    init(status: Int, isOverdue: Bool) {
+        switch status {
+        case 401, 403: self = .authError
+        case 429: self = .rateLimited
+        case 400..<500: self = .clientError
+        case 500..<600: self = .serverError
+        case 0 where isOverdue: self = .contextDeadlineExceeded
+        default: self = .other
         }
     }
 }

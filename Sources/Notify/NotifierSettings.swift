@@ -16,6 +16,8 @@ package struct NotifierSettings: Sendable {
         /// The names of all receivers with their labels, in the order of the file.
         package var receivers: [(name: String, labels: Labels)] = []
     }
+    /// A number of the configuration file's content.
+    package var configHash = 0.0
 
     package init(route: Route, pipeline: NotificationPipeline, resolveTimeout: Int64 = 300_000) {
         self.route = route
@@ -54,13 +56,16 @@ package struct NotifierSettings: Sendable {
         let rules = config.inhibitRules.map {
             InhibitRule(sourceMatchers: $0.source, targetMatchers: $0.target, equal: $0.equal)
         }
+        var pipeline = NotificationPipeline(
+            receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
+            templates: try NotificationTemplates(patterns: config.templates))
+        pipeline.redactor = Redactor(config.secrets)
         self.init(
             route: Route(config.route, parent: Route(receiver: "")),
-            pipeline: NotificationPipeline(
-                receivers: receivers, inhibitRules: rules, timeIntervals: intervals,
-                templates: try NotificationTemplates(patterns: config.templates)),
+            pipeline: pipeline,
             resolveTimeout: config.resolveTimeout)
         shown = Shown(text: config.effectiveText, receivers: config.receivers.map { ($0.name, $0.labels) })
+        configHash = config.hash
     }
 
     private static func zone(_ interval: TimeIntervalConfig.Interval) throws(ConfigError) -> TimeZone {

@@ -14,6 +14,8 @@ extension Notifier {
         var ledgerPlan = LedgerPlan()
         var running: [Int: Task<Void, Never>] = [:]
         var nextTask = 0
+        /// The deliveries of which an attempt failed and which are tried again.
+        var repeated: [NotificationEntry.Key: Delivery] = [:]
         var loop: Task<Void, Never>?
         var isStopping = false
         var steps = ClockSteps()

@@ -88,17 +88,36 @@ extension Notifier {
     /// The values for the metrics.
     func gauges() -> NotifierMetrics.Gauges {
         let now = clock.now()
-        let size = ledger?.size ?? 0
-        return state.withLock { state in
-            let alerts = state.memory.alerts.byFingerprint.values
-            let silences = state.memory.silences.byID.values
-            return .init(
-                firing: alerts.count { !$0.isResolved(at: now) }, resolved: alerts.count { $0.isResolved(at: now) },
-                groups: state.dispatcher.groups.count,
-                activeSilences: silences.count { $0.state(at: now) == .active },
-                pendingSilences: silences.count { $0.state(at: now) == .pending },
-                expiredSilences: silences.count { $0.state(at: now) == .expired }, ledgerBytes: size)
+        var gauges = NotifierMetrics.Gauges()
+        if let status = ledger?.status {
+            (gauges.ledgerBytes, gauges.snapshotBytes) = (status.size, status.replacedSize)
         }
+        let (alerts, inhibitor, silences) = state.withLock { state in
+            let pipeline = state.settings.pipeline
+            gauges.unprocessed = state.incoming.count
+            gauges.groups = state.dispatcher.groups.count
+            gauges.receivers = pipeline.receivers.count
+            gauges.integrations = pipeline.receivers.values.reduce(0) { $0 + $1.count }
+            gauges.inhibitRules = pipeline.inhibitRules.count
+            gauges.configHash = state.settings.configHash
+            for silence in state.memory.silences.byID.values {
+                gauges.silences[silence.state(at: now), default: 0] += 1
+            }
+            return (
+                state.memory.alerts.byFingerprint.values, state.inhibitor(at: now),
+                state.memory.silences.active(at: now)
+            )
+        }
+        // Many alerts are compared with many rules, so the state is free meanwhile.
+        for alert in alerts where !alert.isResolved(at: now) {
+            let labels = alert.alert.labels
+            if silences.mutes(labels) || inhibitor.inhibits(labels) {
+                gauges.suppressed += 1
+            } else {
+                gauges.active += 1
+            }
+        }
+        return gauges
     }
 
     /// All silences in the order of ``Silences/listed(at:)``.
@@ -122,12 +141,9 @@ extension Notifier {
     package func deliveries(
         of fingerprint: Fingerprint? = nil, receiver: String? = nil, since: Int64 = 0, limit: Int = 100
     ) -> [Delivery] {
-        let all = state.withLock { $0.memory.deliveries }
-        let matching = all.lazy.reversed().filter { delivery in
-            delivery.time >= since && (receiver.map(delivery.receiver.isExactly) ?? true)
-                && fingerprint.map { delivery.firing.contains($0) || delivery.resolved.contains($0) } ?? true
-        }
-        return Array(matching.prefix(max(0, limit)))
+        var query = DeliveryQuery()
+        (query.fingerprint, query.receiver, query.since, query.limit) = (fingerprint, receiver, since, limit)
+        return deliveries(query)
     }
 
     private static func status(

@@ -31,7 +31,8 @@ struct NotifierMetricsTests {
         }
         func value(_ name: String, _ kind: String) -> Double? {
             let family = registry.families().first { $0.name == "alertmanager_" + name }
-            return family?.samples.first { $0.labels.contains { $0 == ("integration", kind) } }?.value
+            let samples = family?.samples.filter { $0.labels.contains { $0 == ("integration", kind) } } ?? []
+            return samples.isEmpty ? nil : samples.reduce(0) { $0 + $1.value }
         }
         for (kind, count, failed) in [("slack", 1.0, 0.0), ("discord", 1, 1), ("email", 0, 0)] {
             #expect(value("notifications_total", kind) == count)
@@ -44,5 +45,83 @@ struct NotifierMetricsTests {
         let failed = try #require(deliveries.first { $0.outcome == .failed })
         #expect(failed.integration == "r/discord/0" && failed.status == 400 && failed.attempts == 1)
         #expect(failed.error == "unexpected status code 400: no <redacted>")
+    }
+
+    @Test(
+        "a failure is counted by its reason, and all reasons exist from the start",
+        arguments: [
+            (401, "authError"), (403, "authError"), (429, "rateLimited"), (404, "clientError"), (302, "other"),
+            (500, "serverError"), (0, "other"),
+        ])
+    func reasons(_ status: Int, _ expected: String) async throws {
+        let registry = MetricRegistry()
+        let clock = ManualClock(now: Timeline.start, jumps: true)
+        let transport = AnsweringTransport(
+            [ReceiverAnswer?](repeating: status == 0 ? nil : ReceiverAnswer(status: status), count: 100))
+        let notifier = try Notifier(
+            settings: try Timeline.settings(NotifierTests.configuration, transport), ledger: nil, clock: clock,
+            externalURL: "http://here", metrics: registry, random: { 0.5 })
+        func failed() -> [String: Double] {
+            let samples =
+                registry.families().first { $0.name == "alertmanager_notifications_failed_total" }?.samples ?? []
+            #expect(samples.count == 18 * 7)
+            return Dictionary(
+                uniqueKeysWithValues: samples.filter { $0.labels.contains { $0 == ("integration", "webhook") } }.map {
+                    ($0.labels.first { $0.name == "reason" }?.value ?? "", $0.value)
+                })
+        }
+        #expect(failed().values.allSatisfy { $0 == 0 })
+        notifier.send([Alert(labels: Labels([("a", "1")]), startsAt: Timeline.start)])
+        _ = notifier.step(at: clock.now())
+        clock.advance(to: Timeline.time(30))
+        _ = notifier.step(at: clock.now())
+        await notifier.settle()
+        #expect(failed().filter { $0.value > 0 } == [expected: 1])
+    }
+
+    @Test("suppressed alerts are counted at each flush by what mutes them, and the states are those of now")
+    func suppressed() async throws {
+        let text = """
+            route:
+              receiver: team
+              group_wait: 10s
+              group_interval: 1m
+              routes:
+                - {receiver: team, matchers: [a=m], mute_time_intervals: [all]}
+                - {receiver: team, matchers: [a=n], active_time_intervals: [none]}
+            receivers: [{name: team, webhook_configs: [{url: 'http://hook'}]}, {name: unused}]
+            inhibit_rules: [{source_matchers: [a=s], target_matchers: [a=t]}]
+            time_intervals:
+              - {name: all, time_intervals: [{}]}
+              - {name: none, time_intervals: [{years: ['2000']}]}
+            """
+        let registry = MetricRegistry()
+        let clock = ManualClock(now: Timeline.start, jumps: true)
+        let notifier = try Notifier(
+            settings: try Timeline.settings(text, AnsweringTransport()), ledger: nil, clock: clock,
+            externalURL: "http://here", metrics: registry)
+        func values(_ name: String) -> [String: Double] {
+            let samples = registry.families().first { $0.name == "alertmanager_" + name }?.samples ?? []
+            return Dictionary(uniqueKeysWithValues: samples.map { ($0.labels.first?.value ?? "", $0.value) })
+        }
+        _ = try notifier.setSilence(
+            Silence(
+                matchers: [Matcher(name: "a", equals: "q")], startsAt: Timeline.start, endsAt: Timeline.time(7200)))
+        notifier.send(
+            ["m", "n", "s", "t", "q"].map { Alert(labels: Labels([("a", $0)]), startsAt: Timeline.start) })
+        #expect(values("alerts") == ["active": 0, "suppressed": 0, "unprocessed": 5])
+        for seconds in [0.0, 10, 70] {
+            clock.advance(to: Timeline.time(seconds))
+            _ = notifier.step(at: clock.now())
+            await notifier.settle()
+        }
+        #expect(
+            values("notifications_suppressed_total")
+                == ["silence": 2, "inhibition": 2, "mute_time_interval": 2, "active_time_interval": 2])
+        #expect(values("alerts") == ["active": 3, "suppressed": 2, "unprocessed": 0])
+        #expect(values("silences") == ["active": 1, "pending": 0, "expired": 0])
+        #expect(values("receivers") == ["": 1] && values("integrations") == ["": 1])
+        #expect(values("inhibition_rules") == ["": 1] && values("cluster_enabled") == ["": 0])
+        #expect(values("config_hash").values.allSatisfy { $0 > 0 && $0 < 0x1p48 && $0 == $0.rounded() })
     }
 }

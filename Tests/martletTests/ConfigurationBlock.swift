@@ -69,6 +69,7 @@ struct ConfigurationBlock {
             var read = try AlertmanagerConfigLoader.parse(text: text, path: "x.yml")
             let missing = read.unsupported.map(\.message)
             read.unsupported = []
+            (read.hash, read.secrets) = (0, [])
             for index in read.receivers.indices { read.receivers[index].unsupported = [] }
             return Outcome(content: "\(read)", unsupported: missing)
         case .web: return Outcome(content: "\(try WebConfig.parse(text: text, path: "x.yml"))")

@@ -38,7 +38,7 @@ struct ReloaderTests {
             let sources = try ConfigurationSources.readFirst(options)
             parts = try Components(options, sources, clock: SystemClock())
             reloader = Reloader(options, parts, status)
-            DaemonMetrics.register(parts.metrics, status)
+            DaemonMetrics.register(parts.metrics, status, hasNotifier: false)
             reloader.commit(try reloader.prepare(sources))
         }
 

@@ -13,6 +13,10 @@ package struct AlertmanagerConfig: Sendable {
     package var tracing: TracingConfig?
     /// The templates of the file whose syntax Alertmanager checks with it: others fail when they are used.
     package var checkedTemplates: [TemplateText] = []
+    /// The first 48 bits of the MD5 of the file's content.
+    package var hash = 0.0
+    /// The secrets that are in the file itself; those in other files are read when they are used.
+    package var secrets: [String] = []
     /// The settings of the file that martlet does not support yet, with places.
     package var unsupported: [ConfigError] = []
 
@@ -78,6 +82,8 @@ package enum AlertmanagerConfigLoader {
         try loading.problems.check()
         try config.check()
         config.checkedTemplates = loading.checkedTemplates
+        config.hash = MD5.hash(text).prefix(6).reduce(0) { $0 * 256 + Double($1) }
+        config.secrets = ConfiguredSecrets.texts(in: root)
         let used = config.usedReceivers
         let missing = config.receivers.filter { used.contains(ExactText($0.name)) }.flatMap(\.unsupported)
         config.unsupported = (loading.missing + missing).sorted { ($0.line, $0.column) < ($1.line, $1.column) }

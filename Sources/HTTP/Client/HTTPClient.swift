@@ -70,6 +70,9 @@ package final class HTTPClient: Sendable {
     private let places: FairPlaces
     private let budget: ByteBudget?
 
+    /// The secret texts of the last request, which messages about it must not show.
+    package var secrets: [String] { options.secrets }
+
     /// - Parameters:
     ///   - maxRequests: The most requests that run at once; others wait in order.
     ///   - budget: The limit of the bodies of answers, shared with other clients.

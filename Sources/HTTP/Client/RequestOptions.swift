@@ -15,6 +15,11 @@ package final class RequestOptions: Sendable {
     private let files: SettingsFiles?
     /// The client secret of `oauth2`; empty if it is in a file.
     private let clientSecret: ExactText
+    /// The secrets of the credentials that were used last.
+    private let lastSecrets = Mutex<[String]>([])
+
+    /// The secret texts of the last request, which messages about it must not show.
+    package var secrets: [String] { readyCredentials?.secrets ?? lastSecrets.withLock { $0 } }
 
     /// - Parameter clock: The clock for the expiry of tokens.
     package init(_ config: HTTPClientConfig, clock: any Clock = SystemClock()) {
@@ -43,6 +48,10 @@ package final class RequestOptions: Sendable {
         _ body: @escaping @Sendable (Result<RequestCredentials, TransferFailure>) -> Void
     ) {
         if let readyCredentials { return body(.success(readyCredentials)) }
+        let body: @Sendable (Result<RequestCredentials, TransferFailure>) -> Void = { [self] result in
+            if case .success(let credentials) = result { lastSecrets.withLock { $0 = credentials.secrets } }
+            body(result)
+        }
         switch fixed {
         case .success(let credentials): return askToken(clientSecret, credentials, request, body)
         case .failure(let failure): return body(.failure(failure))
@@ -109,6 +118,8 @@ package struct RequestCredentials: Sendable, Equatable {
     package var headers: [String] = []
     /// The certificates from files; they apply to connections to all hosts.
     var tls = TLSFiles()
+    /// The parts of the above that nobody may see.
+    package private(set) var secrets: [String] = []
 
     package init() {}
 
@@ -124,15 +135,23 @@ package struct RequestCredentials: Sendable, Equatable {
         if let basic = config.basicAuth {
             let name = basic.usernameFile.isEmpty ? basic.username : try files.text(basic.usernameFile)
             let password = basic.passwordFile.isEmpty ? basic.password : try files.text(basic.passwordFile)
-            authorization = "Basic " + Base64.encode(Array("\(name):\(password)".utf8))
+            let encoded = Base64.encode(Array("\(name):\(password)".utf8))
+            authorization = "Basic " + encoded
+            secrets += [encoded, password]
         }
         if let auth = config.authorization {
             let credentials = auth.credentialsFile.isEmpty ? auth.credentials : try files.text(auth.credentialsFile)
             authorization = "\(auth.type) \(credentials)"
+            secrets.append(credentials)
         }
         for header in config.headers {
             for value in header.values + header.secrets { headers.append("\(header.name): \(value)") }
-            for file in header.files { headers.append("\(header.name): \(try files.text(file))") }
+            secrets += header.secrets
+            for file in header.files {
+                let value = try files.text(file)
+                headers.append("\(header.name): \(value)")
+                secrets.append(value)
+            }
             // Go's client refuses to send such headers. The value is not shown, because it may be a secret.
             guard !header.name.isEmpty, header.name.utf8.allSatisfy(RequestHeadParser.isToken) else {
                 throw TransferFailure(.setup, "net/http: invalid header field name \(GoQuote.quote(header.name))")
@@ -153,6 +172,7 @@ package struct RequestCredentials: Sendable, Equatable {
         var result = self
         result.authorization = token
         result.overridesURL = true
+        result.secrets.append(String(token.drop { $0 != " " }.dropFirst()))
         return result
     }
 }

@@ -25,6 +25,8 @@ package struct Delivery: Sendable, Hashable {
     @Exact package var error: String
     package var firing: [Fingerprint]
     package var resolved: [Fingerprint]
+    /// The attempts, the first one and the last ones; empty in records of older versions.
+    package var log: [DeliveryAttempt] = []
 
     package init(
         time: Int64, groupID: String, groupKey: String, receiver: String, integration: String, reason: String,
@@ -47,6 +49,46 @@ package struct Delivery: Sendable, Hashable {
     }
 }
 
+extension Delivery {
+    func write(to out: inout LedgerWriter) {
+        out.integer(time)
+        for text in [groupID, groupKey, receiver, integration, reason, error] { out.string(text) }
+        out.byte(outcome.rawValue)
+        out.integer(Int64(status))
+        out.integer(Int64(attempts))
+        out.integer(duration)
+        out.fingerprints(firing)
+        out.fingerprints(resolved)
+        if log.isEmpty { return }
+        out.integer(Int64(log.count))
+        for attempt in log { attempt.write(to: &out) }
+    }
+
+    init?(_ input: inout LedgerReader) {
+        guard let time = input.integer(), let group = input.string(), let key = input.string(),
+            let receiver = input.string(), let integration = input.string(), let reason = input.string(),
+            let error = input.string(), let outcome = input.byte().flatMap(Delivery.Outcome.init),
+            let status = input.integer(), let attempts = input.integer(), let duration = input.integer(),
+            let firing = input.fingerprints(), let resolved = input.fingerprints()
+        else { return nil }
+        self.init(
+            time: time, groupID: group, groupKey: key, receiver: receiver, integration: integration, reason: reason,
+            outcome: outcome, status: Int(status), attempts: Int(attempts), duration: duration, error: error,
+            firing: firing, resolved: resolved)
+    }
+
+    init?(withAttempts input: inout LedgerReader) {
+        guard let delivery = Delivery(&input), let count = input.integer(), count > 0,
+            count <= Int64(DeliveryAttempt.kept)
+        else { return nil }
+        self = delivery
+        for _ in 0..<count {
+            guard let attempt = DeliveryAttempt(&input) else { return nil }
+            log.append(attempt)
+        }
+    }
+}
+
 /// One record of the ledger.
 package enum LedgerRecord: Sendable, Hashable {
     case alert(NotifiedAlert)
@@ -57,6 +99,10 @@ package enum LedgerRecord: Sendable, Hashable {
     case delivery(Delivery)
     case silence(Silence)
     case silenceRemoved(String)
+    /// The state of alerts in a group changed.
+    case changed(AlertChange, [Fingerprint])
+    /// All that is known of an alert's states; only new files begin with these.
+    case history(AlertHistory)
 
     // MARK: Bytes
 
@@ -89,18 +135,8 @@ package enum LedgerRecord: Sendable, Hashable {
             out.fingerprints(entry.firing.sorted())
             out.fingerprints(entry.resolved.sorted())
         case .delivery(let delivery):
-            out.byte(5)
-            out.integer(delivery.time)
-            for text in [
-                delivery.groupID, delivery.groupKey, delivery.receiver, delivery.integration, delivery.reason,
-                delivery.error,
-            ] { out.string(text) }
-            out.byte(delivery.outcome.rawValue)
-            out.integer(Int64(delivery.status))
-            out.integer(Int64(delivery.attempts))
-            out.integer(delivery.duration)
-            out.fingerprints(delivery.firing)
-            out.fingerprints(delivery.resolved)
+            out.byte(delivery.log.isEmpty ? 5 : 8)
+            delivery.write(to: &out)
         case .silence(let silence):
             out.byte(6)
             out.string(silence.id)
@@ -120,6 +156,13 @@ package enum LedgerRecord: Sendable, Hashable {
         case .silenceRemoved(let id):
             out.byte(7)
             out.string(id)
+        case .changed(let change, let fingerprints):
+            out.byte(9)
+            change.write(to: &out)
+            out.fingerprints(fingerprints)
+        case .history(let history):
+            out.byte(10)
+            history.write(to: &out)
         }
         return out.bytes
     }
@@ -157,25 +200,16 @@ package enum LedgerRecord: Sendable, Hashable {
                 NotificationEntry(
                     groupKey: group, receiver: receiver, time: time, firing: Set(firing), resolved: Set(resolved),
                     expiresAt: expiry))
-        case 5: return decodeDelivery(&input)
+        case 5: return Delivery(&input).map { .delivery($0) }
         case 6: return decodeSilence(&input)
         case 7: return input.string().map { .silenceRemoved($0) }
+        case 8: return Delivery(withAttempts: &input).map { .delivery($0) }
+        case 9:
+            guard let change = AlertChange(&input), let fingerprints = input.fingerprints() else { return nil }
+            return .changed(change, fingerprints)
+        case 10: return AlertHistory(&input).map { .history($0) }
         default: return nil
         }
-    }
-
-    private static func decodeDelivery(_ input: inout LedgerReader) -> LedgerRecord? {
-        guard let time = input.integer(), let group = input.string(), let key = input.string(),
-            let receiver = input.string(), let integration = input.string(), let reason = input.string(),
-            let error = input.string(), let outcome = input.byte().flatMap(Delivery.Outcome.init),
-            let status = input.integer(), let attempts = input.integer(), let duration = input.integer(),
-            let firing = input.fingerprints(), let resolved = input.fingerprints()
-        else { return nil }
-        return .delivery(
-            Delivery(
-                time: time, groupID: group, groupKey: key, receiver: receiver, integration: integration,
-                reason: reason, outcome: outcome, status: Int(status), attempts: Int(attempts), duration: duration,
-                error: error, firing: firing, resolved: resolved))
     }
 
     private static func decodeSilence(_ input: inout LedgerReader) -> LedgerRecord? {

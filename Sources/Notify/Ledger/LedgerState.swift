@@ -2,13 +2,13 @@ import Model
 
 /// The state that survives a restart: the result of all records of a ledger.
 package struct LedgerState: Sendable {
-    /// The number of deliveries that are kept for the API.
-    static let deliveriesKept = 5000
-
     package var alerts = ActiveAlerts()
     package var log = NotificationLog()
     package var silences = Silences()
-    package var deliveries: [Delivery] = []
+    private var recentDeliveries = RecentDeliveries()
+    package private(set) var histories = AlertHistories()
+    /// The last deliveries, the oldest first.
+    package var deliveries: ArraySlice<Delivery> { recentDeliveries.list }
     /// The newest time in the records, when the daemon was last running, ms.
     var lastSeen: Int64 = 0
 
@@ -24,17 +24,25 @@ package struct LedgerState: Sendable {
             alert.alert.updatedAt = updatedAt
             alerts.restore(alert)
             lastSeen = max(lastSeen, updatedAt)
-        case .alertRemoved(let fingerprint): alerts.remove(fingerprint)
+        case .alertRemoved(let fingerprint):
+            if let alert = alerts.byFingerprint[fingerprint] { histories.end(alert) }
+            alerts.remove(fingerprint)
         case .notified(let entry):
             log.record(entry)
             lastSeen = max(lastSeen, entry.time)
-        case .delivery(let delivery):
-            deliveries.append(delivery)
-            if deliveries.count > Self.deliveriesKept * 2 {
-                deliveries.removeFirst(deliveries.count - Self.deliveriesKept)
-            }
+        case .delivery(let delivery): recentDeliveries.append(delivery)
         case .silence(let silence): silences.restore(silence)
         case .silenceRemoved(let id): silences.remove(id)
+        case .changed(let change, let fingerprints): histories.add(change, of: fingerprints, alerts)
+        case .history(let history): histories.restore(history)
+        }
+    }
+
+    /// The records of those changes that are news.
+    func news(_ changes: [(change: AlertChange, alerts: [Fingerprint])]) -> [LedgerRecord] {
+        changes.compactMap { change, alerts in
+            let new = histories.news(change, of: alerts)
+            return new.isEmpty ? nil : .changed(change, new)
         }
     }
 
@@ -42,7 +50,7 @@ package struct LedgerState: Sendable {
     var records: [LedgerRecord] {
         alerts.sorted.map { .alert($0) } + log.entries.values.map { .notified($0) }
             + silences.byID.values.map { .silence($0) }
-            + deliveries.suffix(Self.deliveriesKept).map { .delivery($0) }
+            + deliveries.map { .delivery($0) } + histories.limited.map { .history($0) }
     }
 
     /// The state after the daemon was not running.

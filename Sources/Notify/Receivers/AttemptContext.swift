@@ -12,7 +12,13 @@ package final class AttemptContext: Sendable {
     private let deadline: Int64
     private let receiver: String
     private let integration: String
-    private let state = Mutex((status: 0, secrets: [String]()))
+    private let state: Mutex<State>
+
+    private struct State: Sendable {
+        var status = 0
+        var answer = ""
+        var redactor: Redactor
+    }
 
     /// The bytes of an answer that an error shows.
     private static let shownBytes = 512
@@ -20,7 +26,12 @@ package final class AttemptContext: Sendable {
     /// - Parameters:
     ///   - deadline: ms of the monotonic clock.
     ///   - receiver: For logs, as is the name of the integration.
-    package init(clock: any Clock, deadline: Int64, receiver: String = "", integration: String = "") {
+    ///   - redactor: Knows the secrets of the configuration.
+    package init(
+        clock: any Clock, deadline: Int64, receiver: String = "", integration: String = "",
+        redactor: Redactor = Redactor()
+    ) {
+        state = Mutex(State(redactor: redactor))
         self.clock = clock
         self.deadline = deadline
         self.receiver = receiver
@@ -29,6 +40,9 @@ package final class AttemptContext: Sendable {
 
     /// The status of the last answer; 0 if there was none.
     package var status: Int { state.withLock { $0.status } }
+
+    /// The beginning of the last answer, without secrets; empty if there was none.
+    package var answer: String { state.withLock { $0.answer } }
 
     /// ms of the monotonic clock.
     package var now: Int64 { clock.monotonic() / 1_000_000 }
@@ -52,11 +66,17 @@ package final class AttemptContext: Sendable {
         request.headers.append(("User-Agent", Self.userAgent))
         request.timeout = timeLeft
         hide(request.url)
-        state.withLock { $0.status = 0 }
+        for header in request.headers where header.name.lowercased() == "authorization" {
+            hide(String(header.value.drop { $0 != " " }.dropFirst()))
+            hide(header.value)
+        }
+        state.withLock { ($0.status, $0.answer) = (0, "") }
         let result = await finishing { [request] in try await transport.send(request) }
+        for secret in transport.secrets { hide(secret) }
         switch result {
         case .success(let answer):
-            state.withLock { $0.status = answer.status }
+            let shown = shown(answer)
+            state.withLock { ($0.status, $0.answer) = (answer.status, shown) }
             return answer
         case .failure(let error as HTTPClientError):
             // The URL of a receiver is often its only secret.
@@ -120,23 +140,11 @@ package final class AttemptContext: Sendable {
         }
     }
 
-    /// Excludes a text from errors and logs; of a URL also its path with the query.
-    package func hide(_ secret: String) {
-        var texts = [secret]
-        if let scheme = secret.firstRange(of: "://"), let path = secret[scheme.upperBound...].firstIndex(of: "/") {
-            texts.append(String(secret[path...]))
-            texts.append(String(secret[path...].prefix { $0 != "?" }))
-        }
-        // A short text is no secret, and may be a part of any word.
-        state.withLock { $0.secrets += texts.filter { $0.utf8.count >= 6 } }
-    }
+    /// Excludes a text from errors, logs and the ledger; of a URL also its path with the query.
+    package func hide(_ secret: String) { state.withLock { $0.redactor.hide(secret) } }
 
-    /// A text without the secrets of this attempt.
-    package func hidingSecrets(in text: String) -> String {
-        state.withLock { $0.secrets }.sorted { $0.utf8.count > $1.utf8.count }.reduce(text) { text, secret in
-            text.replacing(secret, with: "<redacted>")
-        }
-    }
+    /// A text without the secrets of this attempt and of the configuration.
+    package func hidingSecrets(in text: String) -> String { state.withLock { $0.redactor }.redacted(text) }
 
     /// The usual meaning of an answer: another attempt for a fault of the server.
     ///
@@ -157,11 +165,7 @@ package final class AttemptContext: Sendable {
     /// The beginning of an answer's body, without secrets.
     package func shown(_ answer: ReceiverAnswer) -> String {
         // Secrets are hidden before the text is cut, as a part of a secret would stay.
-        var text = hidingSecrets(in: SecretFile.trimmed(answer.body))
-        if text.utf8.count > Self.shownBytes {
-            text = String(decoding: text.utf8.prefix(Self.shownBytes), as: UTF8.self) + "…"
-        }
-        return text
+        ReceiverText.cut(hidingSecrets(in: SecretFile.trimmed(answer.body)), bytes: Self.shownBytes).text
     }
 
     /// A text of at most `limit` characters for a member of a request; a cut is logged.

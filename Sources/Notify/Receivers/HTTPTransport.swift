@@ -21,6 +21,8 @@ package final class HTTPTransport: NotificationTransport {
         client = HTTPClient(config)
     }
 
+    package var secrets: [String] { client.secrets }
+
     package func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
         var sent = ClientRequest(
             method: request.method, url: request.url, headers: request.headers, body: request.body,

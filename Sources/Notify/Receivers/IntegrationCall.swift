@@ -10,6 +10,8 @@ struct IntegrationCall {
     let externalURL: String
     let clock: any Clock
     let random: @Sendable () -> Double
+    /// Gets the delivery after each attempt that will be repeated.
+    var progress: @Sendable (Delivery) -> Void = { _ in }
 
     func run(metrics: NotifierMetrics) async -> Delivery {
         let began = monotonic()
@@ -26,7 +28,6 @@ struct IntegrationCall {
         let flush = notification.flush
         let deadline = began &+ flush.deadline.subtractingReportingOverflow(flush.time).partialValue
         while !Task.isCancelled {
-            delivery.attempts += 1
             let verdict = await attempt(message, deadline: deadline, &delivery)
             delivery.duration = max(0, monotonic() - began)
             metrics.attempted(notification.integration.kind, succeeded: verdict == .accepted)
@@ -47,6 +48,7 @@ struct IntegrationCall {
                     Notifier.log.warn(
                         "Notify attempt failed, will retry later", about: subject(delivery), fields(delivery))
                 }
+                progress(delivery)
                 let pause = backoff.next(random: random())
                 guard monotonic() &+ pause < deadline else { return delivery }
                 do { try await clock.sleep(until: clock.now() &+ pause) } catch { return delivery }
@@ -70,6 +72,14 @@ struct IntegrationCall {
         ]
     }
 
+    /// The reason of a failed delivery; nil for a success.
+    func failure(_ delivery: Delivery) -> FailureReason? {
+        if delivery.outcome == .delivered { return nil }
+        let flush = notification.flush
+        let time = flush.deadline.subtractingReportingOverflow(flush.time).partialValue
+        return FailureReason(status: delivery.status, isOverdue: delivery.duration >= time)
+    }
+
     /// ms of the monotonic clock.
     private func monotonic() -> Int64 { clock.monotonic() / 1_000_000 }
 
@@ -79,24 +89,41 @@ struct IntegrationCall {
         let now = monotonic()
         let context = AttemptContext(
             clock: clock, deadline: integration.timeout > 0 ? min(deadline, now &+ integration.timeout) : deadline,
-            receiver: notification.receiver, integration: notification.name)
-        defer { delivery.status = context.status }
-        return await Self.attempt(integration, message, context)
+            receiver: notification.receiver, integration: notification.name, redactor: notification.redactor)
+        let time = clock.now()
+        let verdict = await Self.attempt(integration, message, context)
+        let (outcome, error): (DeliveryAttempt.Outcome, String) =
+            switch verdict {
+            case .accepted: (.accepted, "")
+            case .retry(let reason): (.failed, reason)
+            case .refused(let reason): (.refused, reason)
+            }
+        delivery.add(
+            DeliveryAttempt(
+                time: time, outcome: outcome, status: context.status, latency: max(0, monotonic() - now),
+                error: ReceiverText.cut(error, bytes: DeliveryAttempt.longestError).text, answer: context.answer))
+        return verdict
     }
 
     /// Makes one attempt; each error has its meaning.
     static func attempt(
         _ integration: any Integration, _ message: ReceiverMessage, _ context: AttemptContext
     ) async -> Verdict {
+        let verdict: Verdict
         do {
-            return try await integration.attempt(message, context)
+            verdict = try await integration.attempt(message, context)
         } catch let failure as AttemptFailure {
-            return failure.verdict
+            verdict = failure.verdict
         } catch let error as TemplateError {
             // It would fail again.
-            return .refused(context.hidingSecrets(in: error.description))
+            verdict = .refused(error.description)
         } catch {
-            return .retry(context.hidingSecrets(in: "\(error)"))
+            verdict = .retry("\(error)")
+        }
+        switch verdict {
+        case .accepted: return verdict
+        case .retry(let reason): return .retry(context.hidingSecrets(in: reason))
+        case .refused(let reason): return .refused(context.hidingSecrets(in: reason))
         }
     }
 }

@@ -52,6 +52,13 @@ package struct ReceiverAnswer: Sendable {
 
 /// Sends requests to receivers: with HTTP, or with a function in tests.
 package protocol NotificationTransport: AnyObject, Sendable {
+    /// The secret texts that the transport added to the last request.
+    var secrets: [String] { get }
+
     /// Sends the request. Throws if there is no answer.
     func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer
+}
+
+extension NotificationTransport {
+    package var secrets: [String] { [] }
 }

@@ -15,6 +15,7 @@ package struct Notification: Sendable {
     package var name: String
     package var integration: any Integration
     package var templates: NotificationTemplates
+    package var redactor = Redactor()
     /// The alerts that are sent, in the order of payloads; without `send_resolved`, only firing ones.
     package var alerts: [NotifiedAlert]
     package var reason: NotificationReason
@@ -33,6 +34,8 @@ package struct NotificationPipeline: Sendable {
     package var inhibitRules: [InhibitRule]
     package var timeIntervals: [ExactText: [TimeInterval]]
     package var templates: NotificationTemplates
+    /// Knows the secrets of the configuration.
+    package var redactor = Redactor()
 
     package init(
         receivers: [ExactText: [PlacedIntegration]], inhibitRules: [InhibitRule] = [],
@@ -49,21 +52,18 @@ package struct NotificationPipeline: Sendable {
         names.filter { name in (timeIntervals[ExactText(name)] ?? []).contains { $0.contains(now) } }
     }
 
-    /// The time intervals that mute a route at `now`; nil if none does.
-    package func mutingIntervals(of route: Route, at now: Int64) -> [String]? {
+    /// The time intervals that mute a route at `now`, and whether they are its active ones, none of which contains the
+    /// time; nil if none does.
+    func timeMuting(of route: Route, at now: Int64) -> (names: [String], isInactive: Bool)? {
         if !route.activeTimeIntervals.isEmpty, active(route.activeTimeIntervals, at: now).isEmpty {
-            return route.activeTimeIntervals
+            return (route.activeTimeIntervals, true)
         }
         let muting = active(route.muteTimeIntervals, at: now)
-        return muting.isEmpty ? nil : muting
+        return muting.isEmpty ? nil : (muting, false)
     }
 
-    /// The alerts of a flush that nothing mutes.
-    package func unmuted(_ flush: GroupFlush, inhibitor: Inhibitor, silences: SilenceIndex) -> [NotifiedAlert] {
-        let left = flush.alerts.filter { !inhibitor.inhibits($0.alert.labels) }
-        guard !left.isEmpty, mutingIntervals(of: flush.route, at: flush.time) == nil else { return [] }
-        return left.filter { !silences.mutes($0.alert.labels) }
-    }
+    /// The time intervals that mute a route at `now`; nil if none does.
+    package func mutingIntervals(of route: Route, at now: Int64) -> [String]? { timeMuting(of: route, at: now)?.names }
 
     /// The names of the integrations of a route's receiver: `receiver/webhook/0`.
     package func integrations(of route: Route) -> [String] {
@@ -94,7 +94,7 @@ package struct NotificationPipeline: Sendable {
                 expiresAt: now &+ 2 &* flush.route.repeatInterval)
             return Notification(
                 flush: flush, receiver: flush.route.receiver, name: name, integration: integration,
-                templates: templates,
+                templates: templates, redactor: redactor,
                 alerts: integration.sendsResolved ? sorted : sorted.filter { $0.alert.endsAt == 0 }, reason: reason,
                 entry: entry, isSent: integration.sendsResolved || !firing.isEmpty)
         }

@@ -11,8 +11,12 @@ enum QueryCommand {
     private static let explain = Flag(
         "explain", .choice(["analyze", "plan"]), nil,
         "How the query is evaluated: plan, or analyze, which runs it.", implied: "analyze")
-    private static let common = [
-        Flag("format", .choice(["promql", "json"]), "promql", "How results are printed: promql, json.", short: "o"),
+    private static let common =
+        [
+            Flag("format", .choice(["promql", "json"]), "promql", "How results are printed: promql, json.", short: "o")
+        ] + client
+    /// The flags of requests to a server.
+    static let client = [
         Flag("header", .header, nil, "A header to send, NAME=VALUE.", repeats: true),
         Flag(
             "http.config.file", .text, nil,
@@ -91,7 +95,26 @@ enum QueryCommand {
     private static func ask(
         _ path: String, _ parameters: [(String, String)], _ parsed: ParsedFlags
     ) throws -> Int32 {
-        let server = parsed.positional[0]
+        guard let data = try data(parsed.positional[0], path, parameters, parsed) else { return 1 }
+        let explanation = data["explain"]
+        if parsed.text("format") == "json" {
+            var writer = JSONWriter()
+            writer.value(explanation ?? data["result"] ?? data)
+            print(String(decoding: writer.bytes, as: UTF8.self))
+        } else if let explanation {
+            for line in ExplanationOutput.lines(explanation) { print(line) }
+        } else {
+            for line in QueryOutput.lines(data) { print(line) }
+        }
+        return 0
+    }
+
+    /// The data of an answer of a server's API; nil after an error, which is printed.
+    ///
+    /// - Parameter path: The path after `/api/v1/`.
+    static func data(
+        _ server: String, _ path: String, _ parameters: [(String, String)], _ parsed: ParsedFlags
+    ) throws -> JSONValue? {
         var base = server.contains("://") ? server : "http://" + server
         while base.hasSuffix("/") { base.removeLast() }
         let query = parameters.map { "\(URLEncoding.encode($0.0))=\(URLEncoding.encode($0.1))" }.joined(separator: "&")
@@ -109,26 +132,16 @@ enum QueryCommand {
         } catch {
             Command.complain(
                 "query error: HTTP \(response.status): \(String(decoding: response.body.prefix(300), as: UTF8.self))")
-            return 1
+            return nil
         }
         guard answer["status"]?.string == "success", let data = answer["data"] else {
             Command.complain("query error: \(answer["errorType"]?.string ?? ""): \(answer["error"]?.string ?? "")")
-            return 1
+            return nil
         }
         for remark in (answer["warnings"]?.array ?? []) + (answer["infos"]?.array ?? []) {
             Command.complain(remark.string ?? "")
         }
-        let explanation = data["explain"]
-        if parsed.text("format") == "json" {
-            var writer = JSONWriter()
-            writer.value(explanation ?? data["result"] ?? data)
-            print(String(decoding: writer.bytes, as: UTF8.self))
-        } else if let explanation {
-            for line in ExplanationOutput.lines(explanation) { print(line) }
-        } else {
-            for line in QueryOutput.lines(data) { print(line) }
-        }
-        return 0
+        return data
     }
 }
 

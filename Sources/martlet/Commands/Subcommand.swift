@@ -38,7 +38,7 @@ struct Subcommand: Sendable {
     /// All commands of the binary.
     static let all: [Subcommand] =
         [ServeCommand.command] + CheckCommand.commands + QueryCommand.commands + TestCommand.commands
-        + TSDBCommand.commands + [version]
+        + TSDBCommand.commands + [AlertWhyCommand.command] + [version]
 
     private static let version = Subcommand(words: ["version"], summary: "Prints the version of this build.") { _ in
         print(ProductVersion.text)

@@ -34,7 +34,7 @@ final class Daemon: Sendable {
         stopRequest = StopRequest(clock: clock)
         reloader = Reloader(options, parts, status)
         ProcessMetrics.register(parts.metrics, startTime: startTime)
-        DaemonMetrics.register(parts.metrics, status)
+        DaemonMetrics.register(parts.metrics, status, hasNotifier: parts.notifier != nil)
         StorageMetrics.register(parts.metrics, parts.store)
         StorageHealthMetrics.register(parts.metrics, parts.store)
         ClockMetrics.register(parts.metrics, parts.store)

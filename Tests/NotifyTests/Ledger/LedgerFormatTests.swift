@@ -10,6 +10,18 @@ import Testing
 struct LedgerFormatTests {
     private static let start: Int64 = 1_700_006_400_000
 
+    static let delivery: Delivery = {
+        var delivery = Delivery(
+            time: start, groupID: "g", groupKey: "k", receiver: "r", integration: "r/webhook/0", reason: "x",
+            outcome: .failed, status: 0, attempts: 0, duration: 12, error: "e", firing: [Fingerprint(raw: 1)],
+            resolved: [])
+        delivery.add(
+            DeliveryAttempt(time: start, outcome: .refused, status: 404, latency: 12, error: "e", answer: "no"))
+        return delivery
+    }()
+    static let change = AlertChange(
+        time: start, state: .silenced, groupKey: "k", target: "r", causes: ["s1"])
+
     private static func records() throws -> [LedgerRecord] {
         [
             .silence(
@@ -17,7 +29,8 @@ struct LedgerFormatTests {
                     id: "s1", matchers: [try Matcher("job", .equal, "a")], startsAt: start, endsAt: start + 3_600_000,
                     updatedAt: start, createdBy: "me", comment: "")),
             .silence(noted),
-            .silenceRemoved("s0"),
+            .silenceRemoved("s0"), .delivery(delivery), .changed(change, [Fingerprint(raw: 1)]),
+            .history(AlertHistory(labels: Labels([("job", "a")]), startsAt: start, changes: [change])),
         ]
     }
 
@@ -74,5 +87,22 @@ struct LedgerFormatTests {
         files.damage("ledger/ledger") { $0 = shown ?? [] }
         let (_, state) = try Ledger.open(folder: "ledger", files)
         #expect(state.silences.byID.keys.sorted() == ["s1", "s2"])
+        #expect(Array(state.deliveries) == [Self.delivery])
+        #expect(state.histories.byFingerprint.values.map(\.changes) == [[Self.change]])
+    }
+
+    @Test("a delivery of an older version is read, and stays without attempts")
+    func older() throws {
+        let files = FaultyFileSystem()
+        let (ledger, _) = try Ledger.open(folder: "ledger", files)
+        var older = Self.delivery
+        older.log = []
+        #expect(LedgerRecord.delivery(older).encode().first == 5)
+        #expect(LedgerRecord.delivery(Self.delivery).encode().first == 8)
+        try ledger.append([.delivery(older)])
+        let (again, state) = try Ledger.open(folder: "ledger", files)
+        #expect(Array(state.deliveries) == [older])
+        try again.compact(state)
+        #expect(Array(try Ledger.open(folder: "ledger", files).1.deliveries) == [older])
     }
 }

@@ -4,14 +4,19 @@ import Telemetry
 
 /// The system's figures for this process, under the names that all exporters use.
 enum ProcessMetrics {
+    /// The labels of the metrics about this build.
+    static func buildLabels(version: String) -> KeyValuePairs<String, String> {
+        [
+            "branch": ProductVersion.branch, "goarch": ProductVersion.architecture, "goos": "linux",
+            "goversion": "swift" + ProductVersion.swift, "revision": ProductVersion.revision, "tags": "",
+            "version": version,
+        ]
+    }
+
     static func register(_ registry: MetricRegistry, startTime: Int64) {
         registry.gauge(
             "prometheus_build_info", "A metric with a constant '1' value labeled by version of this build.",
-            [
-                "branch": ProductVersion.branch, "goarch": ProductVersion.architecture, "goos": "linux",
-                "goversion": "swift" + ProductVersion.swift, "revision": ProductVersion.revision, "tags": "",
-                "version": ProductVersion.api,
-            ]
+            buildLabels(version: ProductVersion.api)
         ).set(1)
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
         let page = Double(sysconf(Int32(_SC_PAGESIZE)))

@@ -1,4 +1,6 @@
 import API
+import Config
+import JSON
 import Model
 import Notify
 import Rules
@@ -12,6 +14,48 @@ extension ScrapeManager: TargetOverview {}
 extension RuleManager: RuleOverview {}
 
 extension AlertmanagerClient: AlertmanagerOverview {}
+
+extension Notifier: NotificationOverview {
+    package func matchers(_ filters: [String]) throws(NotificationQueryError) -> [Matcher] {
+        var matchers: [Matcher] = []
+        for filter in filters {
+            do throws(ConfigError) {
+                matchers += try AlertMatchers.parse(filter, ConfigPlace(file: "", line: 0, column: 0))
+            } catch {
+                throw NotificationQueryError("filter", error.message)
+            }
+        }
+        return matchers
+    }
+
+    package func deliveries(_ query: NotificationQuery) throws(NotificationQueryError) -> [JSONValue] {
+        var asked = DeliveryQuery()
+        (asked.matchers, asked.receiver) = (query.matchers, query.receiver)
+        (asked.since, asked.until, asked.limit) = (query.since, query.until, query.limit)
+        if let text = query.fingerprint {
+            guard text.utf8.count == 16, let raw = UInt64(text, radix: 16) else {
+                throw NotificationQueryError("fingerprint", "it must have 16 hexadecimal digits")
+            }
+            asked.fingerprint = Fingerprint(raw: raw)
+        }
+        switch query.outcome {
+        case nil: break
+        case "delivered": asked.outcome = .delivered
+        case "failed": asked.outcome = .failed
+        default: throw NotificationQueryError("outcome", "it must be delivered or failed")
+        }
+        return deliveries(asked).map(\.json)
+    }
+
+    package func explanations(of matchers: [Matcher], limit: Int) -> [ExplainedAlert] {
+        let explained: [AlertExplanation] = explanations(of: matchers, limit: limit)
+        return explained.map { alert in
+            ExplainedAlert(
+                labels: alert.labels, members: alert.members,
+                steps: alert.steps.map { ExplainedAlert.Step($0.kind.rawValue, $0.sentence, $0.details) })
+        }
+    }
+}
 
 extension TimeSeriesStore: StoreAdministration {
     package var missingParts: [String] { leftOut.map(\.description) }

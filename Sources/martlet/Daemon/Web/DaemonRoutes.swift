@@ -38,6 +38,7 @@ struct DaemonRoutes {
         context.scrape = parts.scrape
         context.rules = parts.rules
         context.alertmanagers = parts.alertmanagers
+        context.notifications = parts.notifier
         return context
     }
 

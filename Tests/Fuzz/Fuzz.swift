@@ -33,6 +33,7 @@ struct Fuzz {
         ),
         ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
+        ("dns", { DNSTarget.answer($0) }),
     ]
 
     nonisolated(unsafe) static var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }

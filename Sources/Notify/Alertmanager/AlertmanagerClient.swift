@@ -66,7 +66,7 @@ package final class AlertmanagerClient: AlertSink {
     package func apply(_ endpoints: [AlertmanagerEndpoint]) {
         let (gone, started) = settings.withLock { settings in
             var old = Self.byKey(settings.senders)
-            // One that comes back continues, so that no alerts overtake others.
+            // One that is found again continues, so that no alerts overtake others.
             let leaving = Self.byKey(settings.leaving.reversed())
             var counts: [ExactText: Int] = [:]
             var started: [Sender] = []
@@ -122,7 +122,7 @@ package final class AlertmanagerClient: AlertSink {
         Task { [weak self, clock] in
             do { try await clock.sleep(until: clock.now() &+ Self.leavingTime) } catch { return }
             self?.settings.withLock { settings in
-                // It may have come back, and left again.
+                // It may have been found again, and have left again.
                 guard sender.state.withLock({ $0.departures == departure }) else { return }
                 let count = settings.leaving.count
                 settings.leaving.removeAll { $0 === sender }

@@ -21,7 +21,7 @@ package final class SigningTransport: NotificationTransport {
     }
 
     package func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer {
-        let access = try await access()
+        let access = try await found()
         // The service that has Alertmanagers is Amazon's managed Prometheus.
         let signature = AWSSignature(
             access.keys, region: access.region, service: config.serviceName.isEmpty ? "aps" : config.serviceName)
@@ -37,7 +37,7 @@ package final class SigningTransport: NotificationTransport {
         return try await transport.send(request)
     }
 
-    private func access() async throws(HTTPTransport.Failure) -> AWSAccount.Access {
+    private func found() async throws(HTTPTransport.Failure) -> AWSAccount.Access {
         do throws(AttemptFailure) {
             return try await account.found()
         } catch {

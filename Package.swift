@@ -88,7 +88,7 @@ let package = Package(
             "Notify",
             [
                 "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON",
-                "Encoding", "Config", "HTTP",
+                "Encoding", "Config", "HTTP", "Discovery",
             ]),
         module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(
@@ -136,7 +136,7 @@ let package = Package(
         tests(
             "Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"],
             exclude: ["UnitTest/Files"]),
-        tests("Notify", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        tests("Notify", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP", "Discovery"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(
             "API",

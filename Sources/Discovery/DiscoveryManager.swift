@@ -10,20 +10,20 @@ import Telemetry
 /// task checks for changes once a second, and refreshes after a discoverer's interval. A file that hangs, for example
 /// on a network mount that does not answer, keeps its own groups, and delays no others.
 package final class DiscoveryManager: Sendable {
-    private struct RunningHTTP {
+    private struct Refreshed {
         let task: Task<Void, Never>
         var groups: [TargetGroup] = []
     }
     private struct Job {
         var definition: DiscoveryJob
         var running: [FileDiscoveryConfig: FileSource] = [:]
-        var runningHTTP: [HTTPDiscoveryConfig: RunningHTTP] = [:]
+        var refreshed: [RefreshedDiscovery: Refreshed] = [:]
 
         /// All groups in the order of the configuration.
         var groups: [TargetGroup] {
             definition.staticConfigs.enumerated().map { TargetGroup($0.element, source: "static/\($0.offset)") }
                 + definition.fileDiscovery.flatMap { running[$0]?.groups ?? [] }
-                + definition.httpDiscovery.flatMap { runningHTTP[$0]?.groups ?? [] }
+                + definition.refreshed.flatMap { refreshed[$0]?.groups ?? [] }
         }
     }
     private struct State {
@@ -31,6 +31,11 @@ package final class DiscoveryManager: Sendable {
         /// One feed for each job, also for removed ones while they pass groups on.
         var feeds: [ExactText: GroupFeed] = [:]
         var task: Task<Void, Never>?
+
+        /// The groups that any job has found with a configuration.
+        func known(_ config: RefreshedDiscovery) -> [TargetGroup] {
+            jobs.values.lazy.compactMap { $0.refreshed[config] }.first?.groups ?? []
+        }
     }
 
     private let clock: any Clock
@@ -38,6 +43,7 @@ package final class DiscoveryManager: Sendable {
     private let updatesReceived: Counter
     private let updatesSent: Counter
     private let name: String
+    private let resolver: DNSResolver
     private let onUpdate: @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
     private let state = Mutex(State())
     /// The time that ``apply(_:)`` waits for the first check of files, ms.
@@ -49,10 +55,11 @@ package final class DiscoveryManager: Sendable {
     ///   - name: The consumer, `scrape` or `notify`; a label of the own metrics.
     ///   - onUpdate: Called with all groups of a job, from any thread, one call at a time per job. It may take long.
     package init(
-        name: String, clock: any Clock, metrics: MetricRegistry,
+        name: String, clock: any Clock, metrics: MetricRegistry, resolver: DNSResolver = DNSResolver(),
         onUpdate: @escaping @Sendable (_ job: String, _ groups: [TargetGroup]) -> Void
     ) {
         self.name = name
+        self.resolver = resolver
         self.clock = clock
         self.metrics = metrics
         self.onUpdate = onUpdate
@@ -64,6 +71,7 @@ package final class DiscoveryManager: Sendable {
         // They exist before the first job that needs them, so that an alert sees their first increase.
         _ = FileDiscoverer.ownMetrics(metrics)
         _ = HTTPDiscoverer.failures(metrics)
+        _ = DNSDiscoverer.ownMetrics(metrics)
     }
 
     deinit { shutdown() }
@@ -85,23 +93,16 @@ package final class DiscoveryManager: Sendable {
                         state.jobs[name]?.running[config]
                         ?? new[name]?[config]
                 }
-                for config in definition.httpDiscovery {
-                    job.runningHTTP[config] =
-                        state.jobs[name]?.runningHTTP[config]
-                        ?? RunningHTTP(task: ask(config, for: definition.name))
+                for config in definition.refreshed {
+                    job.refreshed[config] =
+                        state.jobs[name]?.refreshed[config]
+                        ?? start(config, for: definition.name, known: state.known(config))
                 }
                 next[name] = job
                 updatesReceived.increment(by: Self.received(job, state.jobs[name]))
                 updates.append(update(job, &state))
             }
-            for (name, job) in state.jobs {
-                for (config, running) in job.runningHTTP where next[name]?.runningHTTP[config] == nil {
-                    running.task.cancel()
-                }
-                if !job.runningHTTP.isEmpty, next[name]?.runningHTTP.isEmpty ?? true {
-                    HTTPDiscoverer.removeMetrics(metrics, job: name.text)
-                }
-            }
+            for (name, job) in state.jobs { end(job, name.text, besides: next[name]) }
             for name in state.jobs.keys where next[name] == nil {
                 let labels: KeyValuePairs = ["name": self.name, "config": name.text]
                 metrics.remove("prometheus_sd_discovered_targets", labels)
@@ -128,27 +129,43 @@ package final class DiscoveryManager: Sendable {
         for update in updates { pass(update) }
     }
 
-    /// Requests the groups of a web server repeatedly.
-    private func ask(_ config: HTTPDiscoveryConfig, for job: String) -> Task<Void, Never> {
-        let discoverer = HTTPDiscoverer(config, job: job, metrics: metrics)
+    /// Ends what a job does not use any more, and removes its metrics.
+    private func end(_ job: Job, _ name: String, besides next: Job?) {
+        for (config, running) in job.refreshed where next?.refreshed[config] == nil { running.task.cancel() }
+        let left = Set((next?.refreshed ?? [:]).keys.map(\.mechanism))
+        for mechanism in Set(job.refreshed.keys.map(\.mechanism)).subtracting(left) {
+            RefreshMetrics.remove(metrics, mechanism: mechanism, job: name)
+        }
+    }
+
+    /// Asks a server for groups repeatedly.
+    ///
+    /// - Parameter known: The groups until the first answer.
+    private func start(_ config: RefreshedDiscovery, for job: String, known: [TargetGroup]) -> Refreshed {
+        let discoverer: any RefreshedDiscoverer =
+            switch config {
+            case .http(let config): HTTPDiscoverer(config, job: job, metrics: metrics, known: known)
+            case .dns(let config): DNSDiscoverer(config, job: job, resolver, metrics: metrics, known: known)
+            }
         // The threads of the task pool must not wait while a long list is read.
-        return BlockingCall.task { [weak self, clock] in
+        let task = BlockingCall.task { [weak self, clock] in
             while !Task.isCancelled {
                 let groups = await discoverer.refresh()
                 guard let self, !Task.isCancelled else { return }
                 self.take(groups, config, job)
-                do { try await clock.sleep(until: clock.now() &+ max(1000, config.refreshInterval)) } catch { return }
+                do { try await clock.sleep(until: clock.now() &+ max(1000, config.interval)) } catch { return }
             }
         }
+        return Refreshed(task: task, groups: known)
     }
 
-    private func take(_ groups: [TargetGroup], _ config: HTTPDiscoveryConfig, _ name: String) {
+    private func take(_ groups: [TargetGroup], _ config: RefreshedDiscovery, _ name: String) {
         let name = ExactText(name)
         let changed = state.withLock { state -> Update? in
-            guard var job = state.jobs[name], job.runningHTTP[config] != nil else { return nil }
+            guard var job = state.jobs[name], job.refreshed[config] != nil else { return nil }
             updatesReceived.increment()
-            let changed = job.runningHTTP[config]?.groups != groups
-            job.runningHTTP[config]?.groups = groups
+            let changed = job.refreshed[config]?.groups != groups
+            job.refreshed[config]?.groups = groups
             state.jobs[name] = job
             return changed ? update(job, &state) : nil
         }
@@ -206,13 +223,16 @@ package final class DiscoveryManager: Sendable {
         if let changed { pass(changed) }
     }
 
+    /// The groups of all jobs at this time.
+    package func groups() -> [ExactText: [TargetGroup]] { state.withLock { $0.jobs.mapValues(\.groups) } }
+
     /// Stops checking for changes.
     package func shutdown() {
         state.withLock { state in
             state.task?.cancel()
             state.task = nil
             for job in state.jobs.values {
-                for running in job.runningHTTP.values { running.task.cancel() }
+                for running in job.refreshed.values { running.task.cancel() }
             }
             state.jobs = [:]
         }
@@ -221,7 +241,7 @@ package final class DiscoveryManager: Sendable {
     /// The number of lists that a job has with a new configuration at once: static ones, and those of files.
     private static func received(_ new: Job, _ old: Job?) -> Int {
         let definition = new.definition
-        let isStatic = definition.fileDiscovery.isEmpty && definition.httpDiscovery.isEmpty
+        let isStatic = definition.fileDiscovery.isEmpty && definition.refreshed.isEmpty
         let hasStatic = isStatic || !definition.staticConfigs.isEmpty
         let changed = hasStatic && old?.definition.staticConfigs != definition.staticConfigs ? 1 : 0
         return changed + new.running.filter { old?.running[$0.key] !== $0.value }.count

@@ -30,14 +30,21 @@ package struct DiscoveryJob: Sendable {
     package var staticConfigs: [TargetGroupConfig]
     package var fileDiscovery: [FileDiscoveryConfig]
     package var httpDiscovery: [HTTPDiscoveryConfig]
+    package var dnsDiscovery: [DNSDiscoveryConfig]
 
     package init(
         name: String, staticConfigs: [TargetGroupConfig] = [], fileDiscovery: [FileDiscoveryConfig] = [],
-        httpDiscovery: [HTTPDiscoveryConfig] = []
+        httpDiscovery: [HTTPDiscoveryConfig] = [], dnsDiscovery: [DNSDiscoveryConfig] = []
     ) {
         self.name = name
         self.staticConfigs = staticConfigs
         self.fileDiscovery = fileDiscovery
         self.httpDiscovery = httpDiscovery
+        self.dnsDiscovery = dnsDiscovery
+    }
+
+    /// The discovery that is repeated after an interval, in the order of the configuration.
+    var refreshed: [RefreshedDiscovery] {
+        httpDiscovery.map { .http($0) } + dnsDiscovery.map { .dns($0) }
     }
 }

@@ -167,7 +167,7 @@ package final class ScrapeManager: Sendable {
             jobs.map {
                 DiscoveryJob(
                     name: $0.jobName, staticConfigs: $0.staticConfigs, fileDiscovery: $0.fileDiscovery,
-                    httpDiscovery: $0.httpDiscovery)
+                    httpDiscovery: $0.httpDiscovery, dnsDiscovery: $0.dnsDiscovery)
             })
     }
 

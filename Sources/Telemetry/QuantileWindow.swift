@@ -27,6 +27,15 @@ public struct QuantileWindow: Sendable {
         count += 1
     }
 
+    /// The durations of both windows, to be shown.
+    package func joined(with other: QuantileWindow) -> QuantileWindow {
+        var both = self
+        both.recent += other.recent
+        both.sum += other.sum
+        both.count += other.count
+        return both
+    }
+
     /// The lines of the summary for `/metrics`; without quantiles the sum and the count only.
     public func samples(
         _ labels: [(name: String, value: String)] = [], quantiles: [Double] = QuantileWindow.five

@@ -240,6 +240,20 @@ struct OwnConfigurationsTests {
             ["url: https://h/x", "refresh_interval: 2m"]
         ),
         (
+            "discovery by DNS",
+            #"""
+            scrape_configs: [{job_name: a, dns_sd_configs: [{names: [_http._tcp.a]}, {names: [b, c], type: aaaa, port: 9, refresh_interval: 1m}]}]
+            """#,
+            ["- _http._tcp.a", "refresh_interval: 30s", "type: SRV", "port: 0", "- c", "type: AAAA", "port: 9"]
+        ),
+        (
+            "discovery of Alertmanagers",
+            #"""
+            alerting: {alertmanagers: [{sigv4: {region: r, access_key: a, secret_key: s}, file_sd_configs: [{files: [a.json]}], http_sd_configs: [{url: 'http://h'}], dns_sd_configs: [{names: [_am._tcp.a]}]}]}
+            """#,
+            ["region: r", "secret_key: <secret>", "- /etc/martlet/a.json", "url: http://h", "- _am._tcp.a"]
+        ),
+        (
             "every action of relabelling",
             #"""
             scrape_configs:
@@ -365,9 +379,9 @@ struct OwnConfigurationsTests {
             ("global:\n  scrape_failure_log_file: f\n", 2),
             ("scrape_configs:\n- job_name: a\n  convert_classic_histograms_to_nhcb: true\n", 3),
             ("scrape_configs:\n- job_name: a\n  scrape_failure_log_file: f\n", 3),
-            ("alerting:\n  alertmanagers:\n  - sigv4: {region: r}\n", 3),
-            ("alerting:\n  alertmanagers:\n  - file_sd_configs: [{files: [a.json]}]\n", 3),
-            ("alerting:\n  alertmanagers:\n  - http_sd_configs: [{url: 'http://h'}]\n", 3),
+            ("alerting:\n  alertmanagers:\n  - sigv4:\n      role_arn: r\n", 4),
+            ("alerting:\n  alertmanagers:\n  - kubernetes_sd_configs: [{role: pod}]\n", 3),
+            ("alerting:\n  alertmanagers:\n  - consul_sd_configs: [{}]\n", 3),
             ("storage:\n  tsdb:\n    retention:\n      percentage: 50\n", 4),
         ])
     func sections(_ text: String, _ line: Int) throws {

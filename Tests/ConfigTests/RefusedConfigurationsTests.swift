@@ -87,6 +87,10 @@ struct RefusedConfigurationsTests {
           1:29: expected Alertmanager api version to be one of [v2] but got v3
         alerting: {alertmanagers: [{timeout: x}]}
           1:38: not a valid duration string: "x" (timeout)
+        alerting: {alertmanagers: [{sigv4: {access_key: a}}]}
+          1:36: must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config
+        alerting: {alertmanagers: [{sigv4: {region: a}, basic_auth: {username: u}}]}
+          1:29: at most one of basic_auth, authorization, oauth2, & sigv4 must be configured
         alerting: {alertmanagers: [{basic_auth: {username: u}, bearer_token: t}]}
           1:56: at most one of basic_auth, oauth2, bearer_token & bearer_token_file must be configured
         alerting: {alert_relabel_configs: [{action: nothing}]}
@@ -223,6 +227,14 @@ struct RefusedConfigurationsTests {
           1:51: host is missing in URL
         http_sd_configs: [{url: 'http://h', refresh_interval: x}]
           1:86: not a valid duration string: "x" (refresh_interval)
+        dns_sd_configs: [{}]
+          1:49: DNS-SD config must contain at least one SRV record name
+        dns_sd_configs: [{names: [a], type: TXT}]
+          1:62: invalid DNS-SD records type TXT
+        dns_sd_configs: [{names: [a], type: a}]
+          1:49: a port is required in DNS-SD configs for all record types except SRV
+        dns_sd_configs: [{name: [a]}]
+          1:50: field name not found in type dns.plain, did you mean names?
         gopher_sd_configs: [{}]
           1:32: field gopher_sd_configs not found in type config.ScrapeConfig, did you mean docker_sd_configs?
         relabel_configs: [a]

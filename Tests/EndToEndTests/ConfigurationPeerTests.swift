@@ -20,6 +20,10 @@ struct ConfigurationPeerTests {
           - static_configs: [{targets: ["127.0.0.1:1"]}]
             basic_auth: {username: u, password: S3CRET}
             path_prefix: /am
+          - file_sd_configs: [{files: [am.yml]}]
+            http_sd_configs: [{url: "http://127.0.0.1:1/"}]
+            dns_sd_configs: [{names: [_am._tcp.example.]}]
+            sigv4: {region: r, access_key: a, secret_key: S3CRET}
         storage:
           tsdb: {out_of_order_time_window: 90m}
           exemplars: {max_exemplars: 5}
@@ -40,6 +44,7 @@ struct ConfigurationPeerTests {
           scrape_interval: 1d
           http_sd_configs: [{url: "http://127.0.0.1:1/", refresh_interval: 90m}]
           file_sd_configs: [{files: [x.yml], refresh_interval: 10m}]
+          dns_sd_configs: [{names: [a.example., b], type: A, port: 9100}, {names: [c], refresh_interval: 1h}]
           bearer_token: S3CRET
           body_size_limit: 1536MB
           sample_limit: 3

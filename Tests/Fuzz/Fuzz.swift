@@ -34,6 +34,7 @@ struct Fuzz {
         ("alert-api", { AlertTargets.request($0) }),
         ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
+        ("dns", { DNSTarget.answer($0) }),
     ]
 
     nonisolated(unsafe) static var chosen: (UnsafeRawBufferPointer) -> Void = { _ in }

@@ -129,14 +129,14 @@ struct CompatibilityPageTests {
         let page = try SourceText.file("docs/compatibility.md")
         let configuration = try #require(page.firstRange(of: "## Configuration"))
         let listed = Self.code(String(page[configuration.lowerBound...]))
-        for (folder, least) in [("Prometheus", 95), ("Relabel", 7), ("Alertmanager", 40)] {
+        for (folder, least) in [("Prometheus", 95), ("Relabel", 7), ("Alertmanager", 40), ("AWS", 8)] {
             let keys = try Self.keys("Sources/Config/" + folder)
             #expect(keys.count >= least, "\(keys.sorted())")
             for key in keys { #expect(listed.contains(key), "docs/compatibility.md lacks \(key) (\(folder))") }
         }
         // And the other way: what the page lists as obeyed is asked for.
         for (mark, folders) in [
-            ("keys: Prometheus", ["Prometheus", "Relabel"]), ("keys: Alertmanager", ["Alertmanager"]),
+            ("keys: Prometheus", ["Prometheus", "Relabel", "AWS"]), ("keys: Alertmanager", ["Alertmanager", "AWS"]),
         ] {
             let known = try folders.reduce(into: Set<String>()) { try $0.formUnion(Self.keys("Sources/Config/" + $1)) }
             let shown = Self.code(Self.rows(page, mark))

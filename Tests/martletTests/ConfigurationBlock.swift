@@ -97,12 +97,17 @@ struct ConfigurationBlock {
         .init(
             name: "file_sd_config", file: .main, frame: job("file_sd_configs: [{KEYS}]"),
             needed: [("files", "[a.yml]")]),
+        .init(
+            name: "dns_sd_config", file: .main, frame: job("dns_sd_configs: [{KEYS}]"), needed: [("names", "[a]")]),
         .init(name: "http_sd_config", file: .main, frame: job("http_sd_configs: [{KEYS}]"), needed: [url]),
         .init(
             name: "relabel_config", file: .main, frame: job("relabel_configs: [{KEYS}]"),
             needed: [("target_label", "a")]),
         .init(name: "alerting", file: .main, frame: "{alerting: {KEYS}}"),
         .init(name: "alertmanager", file: .main, frame: "{alerting: {alertmanagers: [{KEYS}]}}"),
+        .init(
+            name: "alertmanager_sigv4", file: .main, frame: "{alerting: {alertmanagers: [{sigv4: {KEYS}}]}}",
+            needed: [("access_key", "a"), ("secret_key", "b")]),
         .init(name: "storage", file: .main, frame: storage("KEYS")),
         .init(name: "tsdb", file: .main, frame: storage("tsdb: {KEYS}")),
         .init(name: "chunk_encoding", file: .main, frame: storage("tsdb: {chunk_encoding: {KEYS}}")),

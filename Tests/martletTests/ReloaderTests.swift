@@ -225,11 +225,14 @@ struct ReloaderTests {
         #expect(try reload("\(more), {scheme: http}, \(block)"))
         #expect(counts() == ["config-0": 3, "config-1": 0, "config-2": 1])
         for other in [
-            "file_sd_configs: [{files: [a.json]}]", "http_sd_configs: [{url: 'http://127.0.0.1:21307/'}]",
-            "dns_sd_configs: [{names: [a.example]}]",
+            "kubernetes_sd_configs: [{role: pod}]", "file_sd_configs: [{files: [a.txt]}]",
         ] {
             #expect(try !reload("{\(other)}, \(block)"), "\(other)")
             #expect(counts() == ["config-0": 3, "config-1": 0, "config-2": 1])
         }
+        try #"[{"targets": ["127.0.0.1:21307", "127.0.0.1:21308"]}]"#.write(
+            toFile: fixture.folder + "/a.json", atomically: true, encoding: .utf8)
+        #expect(try reload("{file_sd_configs: [{files: [a.json]}]}, \(block)"))
+        #expect(counts() == ["config-0": 2, "config-1": 1])
     }
 }

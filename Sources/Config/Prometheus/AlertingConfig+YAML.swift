@@ -24,17 +24,13 @@ extension AlertmanagerEndpointConfig {
             throw reader.place(of: "api_version").error(
                 "expected Alertmanager api version to be one of [v2] but got \(version)")
         }
-        if reader.node("sigv4") != nil { loading.unsupported("sigv4", at: reader.place(of: "sigv4")) }
         client = try HTTPClientConfig(reader, loading: loading)
+        try readSigV4(reader, loading)
         staticConfigs = try TargetGroupConfig.list(
             reader, "static_configs", empty: "empty or null section in static_configs")
         fileDiscovery = try FileDiscoveryConfig.list(reader, loading)
-        if !fileDiscovery.isEmpty {
-            loading.unsupported("alertmanagers file_sd_configs", at: reader.place(of: "file_sd_configs"))
-        }
-        if !(try HTTPDiscoveryConfig.list(reader, loading)).isEmpty {
-            loading.unsupported("alertmanagers http_sd_configs", at: reader.place(of: "http_sd_configs"))
-        }
+        httpDiscovery = try HTTPDiscoveryConfig.list(reader, loading)
+        dnsDiscovery = try DNSDiscoveryConfig.list(reader)
         OtherDiscovery.note(reader, loading)
         relabelRules = try RelabelRule.list(
             reader, "relabel_configs", empty: "empty or null Alertmanager target relabeling rule")
@@ -43,6 +39,21 @@ extension AlertmanagerEndpointConfig {
         reader.finish()
         targetPlaces = TargetGroupConfig.places(reader, "static_configs")
         if relabelRules.isEmpty { try TargetGroupConfig.checkHostnames(staticConfigs, targetPlaces) }
+    }
+
+    private mutating func readSigV4(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) {
+        guard let section = try reader.mapping("sigv4", "sigv4.SigV4Config") else { return }
+        let config = try SigV4Config(section)
+        if config.accessKey.isEmpty != config.secretKey.isEmpty {
+            throw section.place.error(
+                "must provide a AWS SigV4 Access key and Secret Key if credentials are specified in the SigV4 config")
+        }
+        if !config.roleARN.isEmpty { loading.unsupported("sigv4 role_arn", at: section.place(of: "role_arn")) }
+        if client.basicAuth != nil || client.authorization != nil || client.oauth2 != nil {
+            throw reader.place(of: "sigv4").error(
+                "at most one of basic_auth, authorization, oauth2, & sigv4 must be configured")
+        }
+        sigV4 = config
     }
 }
 

@@ -110,6 +110,7 @@ package struct ScrapeConfig: Sendable {
     package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
     package var httpDiscovery: [HTTPDiscoveryConfig] = []
+    package var dnsDiscovery: [DNSDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
     package var metricRelabelRules: [RelabelRule] = []
     package var client = HTTPClientConfig()
@@ -147,6 +148,31 @@ package struct HTTPDiscoveryConfig: Sendable, Hashable {
     package var client: HTTPClientConfig
 }
 
+/// Targets from records of the Domain Name System.
+package struct DNSDiscoveryConfig: Sendable, Hashable {
+    package enum RecordType: String, Sendable, CaseIterable {
+        case srv = "SRV"
+        case a = "A"
+        case aaaa = "AAAA"
+        case mx = "MX"
+        case ns = "NS"
+    }
+
+    @Exact package var names: [String]
+    /// Milliseconds.
+    package var refreshInterval: Int64 = 30_000
+    package var type = RecordType.srv
+    /// The port of the targets; SRV records have their own.
+    package var port = 0
+
+    package init(names: [String], refreshInterval: Int64 = 30_000, type: RecordType = .srv, port: Int = 0) {
+        self.names = names
+        self.refreshInterval = refreshInterval
+        self.type = type
+        self.port = port
+    }
+}
+
 /// The receivers of alerts beside the built-in notifier.
 package struct AlertingConfig: Sendable {
     package var relabelRules: [RelabelRule] = []
@@ -164,9 +190,13 @@ package struct AlertmanagerEndpointConfig: Sendable {
     /// The place of each target of ``staticConfigs``.
     package var targetPlaces: [[ConfigPlace]] = []
     package var fileDiscovery: [FileDiscoveryConfig] = []
+    package var httpDiscovery: [HTTPDiscoveryConfig] = []
+    package var dnsDiscovery: [DNSDiscoveryConfig] = []
     package var relabelRules: [RelabelRule] = []
     package var alertRelabelRules: [RelabelRule] = []
     package var client = HTTPClientConfig()
+    /// The signature of requests to AWS; nil without one.
+    package var sigV4: SigV4Config?
 }
 
 /// The settings of the storage that a reload can change.

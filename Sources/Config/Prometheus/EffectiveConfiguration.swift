@@ -114,6 +114,7 @@ extension ScrapeConfig {
         out.add(client.effective)
         out.unlessEmpty("relabel_configs", .list(relabelRules.map(\.effective)))
         out.unlessEmpty("metric_relabel_configs", .list(metricRelabelRules.map(\.effective)))
+        out.unlessEmpty("dns_sd_configs", .list(dnsDiscovery.map(\.effective)))
         out.unlessEmpty("file_sd_configs", .list(fileDiscovery.map(\.effective)))
         out.unlessEmpty("http_sd_configs", .list(httpDiscovery.map(\.effective)))
         out.unlessEmpty("static_configs", .list(staticConfigs.map(\.effective)))
@@ -141,6 +142,30 @@ extension HTTPDiscoveryConfig {
         var out = client.effective
         out.add("refresh_interval", .string(DurationText.format(refreshInterval)))
         out.text("url", ConfigURL.shown(url))
+        return .map(out.members)
+    }
+}
+
+extension DNSDiscoveryConfig {
+    var effective: YAMLText {
+        .map([
+            ("names", .strings(names)), ("refresh_interval", .string(DurationText.format(refreshInterval))),
+            ("type", .string(type.rawValue)), ("port", .plain("\(port)")),
+        ])
+    }
+}
+
+extension SigV4Config {
+    var effective: YAMLText {
+        var out = EffectiveMap()
+        out.text("region", region)
+        out.text("access_key", accessKey)
+        out.secret("secret_key", secretKey)
+        out.text("profile", profile)
+        out.text("role_arn", roleARN)
+        out.text("external_id", externalID)
+        out.switchedOn("use_fips_sts_endpoint", useFIPSEndpoint)
+        out.text("service_name", serviceName)
         return .map(out.members)
     }
 }
@@ -174,13 +199,16 @@ extension AlertingConfig {
 extension AlertmanagerEndpointConfig {
     var effective: YAMLText {
         var out = client.effective
+        if let sigV4 { out.unlessEmpty("sigv4", sigV4.effective) }
         out.text("scheme", scheme)
         out.text("path_prefix", pathPrefix)
         out.duration("timeout", timeout)
         out.text("api_version", "v2")
         out.unlessEmpty("relabel_configs", .list(relabelRules.map(\.effective)))
         out.unlessEmpty("alert_relabel_configs", .list(alertRelabelRules.map(\.effective)))
+        out.unlessEmpty("dns_sd_configs", .list(dnsDiscovery.map(\.effective)))
         out.unlessEmpty("file_sd_configs", .list(fileDiscovery.map(\.effective)))
+        out.unlessEmpty("http_sd_configs", .list(httpDiscovery.map(\.effective)))
         out.unlessEmpty("static_configs", .list(staticConfigs.map(\.effective)))
         return .map(out.members)
     }

@@ -31,6 +31,7 @@ extension ScrapeConfig {
             reader, "static_configs", empty: "empty or null section in static_configs")
         fileDiscovery = try FileDiscoveryConfig.list(reader, loading)
         httpDiscovery = try HTTPDiscoveryConfig.list(reader, loading)
+        dnsDiscovery = try DNSDiscoveryConfig.list(reader)
         OtherDiscovery.note(reader, loading)
         relabelRules = try RelabelRule.list(
             reader, "relabel_configs", empty: "empty or null target relabeling rule in scrape config",
@@ -151,66 +152,5 @@ extension TargetGroupConfig {
             labels.append(Label(name: name, value: value))
         }
         reader.finish()
-    }
-}
-
-extension FileDiscoveryConfig {
-    static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [FileDiscoveryConfig] {
-        var result: [FileDiscoveryConfig] = []
-        for node in try reader.list("file_sd_configs", empty: "empty or null section in file_sd_configs") {
-            let reader = try reader.child(node, "file.plain")
-            let files = try reader.strings("files") ?? []
-            let interval = try reader.duration("refresh_interval", 300_000)
-            reader.finish()
-            if files.isEmpty {
-                throw node.place.error("file service discovery config must contain at least one path name")
-            }
-            for file in files {
-                let hasType = [".json", ".yml", ".yaml", ".JSON", ".YML", ".YAML"].contains { file.hasSuffix($0) }
-                guard hasType, GoGlob.hasStarsInLastPartOnly(file) else {
-                    throw reader.place(of: "files").error(
-                        "path name \(GoQuote.quote(file)) is not valid for file discovery")
-                }
-            }
-            result.append(FileDiscoveryConfig(files: files.map(loading.resolve), refreshInterval: interval))
-        }
-        return result
-    }
-}
-
-extension HTTPDiscoveryConfig {
-    static func list(_ reader: MappingReader, _ loading: LoadingContext) throws(ConfigError) -> [HTTPDiscoveryConfig] {
-        var result: [HTTPDiscoveryConfig] = []
-        for node in try reader.list("http_sd_configs", empty: "empty or null section in http_sd_configs") {
-            let reader = try reader.child(node, "http.plain")
-            let url = try reader.url("url") ?? ""
-            let interval = try reader.duration("refresh_interval", 60_000)
-            let client = try HTTPClientConfig(reader, loading: loading)
-            reader.finish()
-            if url.isEmpty { throw node.place.error("URL is missing") }
-            let parts = try reader.urlParts(url, "url")
-            guard parts.scheme == "http" || parts.scheme == "https" else {
-                throw reader.place(of: "url").error("URL scheme must be 'http' or 'https'")
-            }
-            if parts.host.isEmpty || parts.host.hasPrefix(":") {
-                throw reader.place(of: "url").error("host is missing in URL")
-            }
-            result.append(HTTPDiscoveryConfig(url: url, refreshInterval: interval, client: client))
-        }
-        return result
-    }
-}
-
-/// The discovery mechanisms of Prometheus that martlet does not support yet.
-enum OtherDiscovery {
-    static let kinds = [
-        "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "elasticache", "ecs", "eureka",
-        "gce", "hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve", "nomad",
-        "oci", "openstack", "outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit", "triton",
-        "uyuni", "vultr",
-    ].map { $0 + "_sd_configs" }
-
-    static func note(_ reader: MappingReader, _ loading: LoadingContext) {
-        for key in kinds where reader.node(key) != nil { loading.unsupported(key, at: reader.place(of: key)) }
     }
 }

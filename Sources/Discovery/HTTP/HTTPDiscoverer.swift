@@ -9,7 +9,7 @@ import Telemetry
 /// Requests target groups from a web server.
 ///
 /// If an answer is missing or invalid, the groups of the last valid one stay, and the error is reported.
-package final class HTTPDiscoverer: Sendable {
+package final class HTTPDiscoverer: RefreshedDiscoverer {
     private struct State {
         var groups: [TargetGroup] = []
         var error = ""
@@ -19,14 +19,12 @@ package final class HTTPDiscoverer: Sendable {
 
     package let config: HTTPDiscoveryConfig
     private let lists: TargetListBudget
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let failures: Counter
-    private let refreshFailures: Counter
     private let client: HTTPClient
     /// The URL for logs.
     private let shownURL: String
-    private let durations: SummaryMetric
-    private let durationBuckets: HistogramMetric
+    private let refreshes: RefreshMetrics
     private let clock: any Clock = SystemClock()
     private let log = Log("discovery")
 
@@ -37,33 +35,18 @@ package final class HTTPDiscoverer: Sendable {
     /// The limit of the answers of all servers together.
     private static let answers = ByteBudget(limit: 2 * answerLimit)
 
+    /// - Parameter known: The groups until the first valid answer.
     package init(
         _ config: HTTPDiscoveryConfig, job: String, metrics: MetricRegistry,
-        userAgent: String = ProductVersion.userAgent, lists: TargetListBudget? = nil
+        userAgent: String = ProductVersion.userAgent, lists: TargetListBudget? = nil, known: [TargetGroup] = []
     ) {
+        state = Mutex(State(groups: known))
         self.config = config
         self.lists = lists ?? .shared
         client = HTTPClient(config.client, userAgent: userAgent, maxRequests: 1, budget: Self.answers)
         shownURL = ConfigURL.shown(config.url)
         failures = Self.failures(metrics)
-        durations = metrics.summary(
-            "prometheus_sd_refresh_duration_seconds",
-            "The duration of a refresh in seconds for the given SD mechanism.",
-            ["mechanism": "http", "config": job])
-        durationBuckets = metrics.histogram(
-            "prometheus_sd_refresh_duration_histogram_seconds",
-            "The duration of a refresh for the given SD mechanism.", bounds: [0.01, 0.1, 1, 10],
-            ["mechanism": "http"])
-        refreshFailures = metrics.counter(
-            "prometheus_sd_refresh_failures_total", "Number of refresh failures for the given SD mechanism.",
-            ["mechanism": "http", "config": job])
-    }
-
-    /// Removes the metrics of a job that asks no server any more.
-    static func removeMetrics(_ metrics: MetricRegistry, job: String) {
-        for name in ["prometheus_sd_refresh_duration_seconds", "prometheus_sd_refresh_failures_total"] {
-            metrics.remove(name, ["mechanism": "http", "config": job])
-        }
+        refreshes = RefreshMetrics(metrics, mechanism: "http", job: job)
     }
 
     /// The failures of all servers together.
@@ -77,11 +60,7 @@ package final class HTTPDiscoverer: Sendable {
     /// Returns the current groups of the server.
     package func refresh() async -> [TargetGroup] {
         let started = clock.monotonic()
-        defer {
-            let seconds = Double(clock.monotonic() - started) / 1e9
-            durations.observe(seconds)
-            durationBuckets.observe(seconds)
-        }
+        defer { refreshes.observe(nanoseconds: clock.monotonic() &- started) }
         do {
             let body = try await ask()
             let (groups, cost) = try read(body)
@@ -89,7 +68,7 @@ package final class HTTPDiscoverer: Sendable {
             return groups
         } catch {
             failures.increment()
-            refreshFailures.increment()
+            refreshes.failures.increment()
             log.error(
                 "Unable to refresh target groups", about: [shownURL], ["url": shownURL, "err": "\(error)"])
             return state.withLock { state in

@@ -12,39 +12,25 @@ import Telemetry
 package final class AlertmanagerClient: AlertSink {
     private static let log = Log("notifier")
 
-    /// The queue and the task of one Alertmanager.
-    private final class Sender: Sendable {
-        struct State {
-            var endpoint: AlertmanagerEndpoint
-            var queue: AlertQueue
-            /// Whether the task ends as soon as the queue is empty, or a batch fails.
-            var isDraining = false
-            /// Whether the last request had no answer in time.
-            var isSilent = false
-            /// The number of requests that have begun.
-            var begun = 0
-            var sent = 0
-            var errors = 0
-            var latency = QuantileWindow()
-            var task: Task<Void, Never>?
-        }
-        let url: String
-        let state: Mutex<State>
-        let wake: AsyncStream<Void>.Continuation
-        let wakes: AsyncStream<Void>
+    private typealias Sender = AlertmanagerSender
 
-        init(_ endpoint: AlertmanagerEndpoint, _ queue: AlertQueue) {
-            url = endpoint.url
-            state = Mutex(State(endpoint: endpoint, queue: queue))
-            (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        }
+    /// Names a sender: several entries of the configuration may have the same Alertmanager, each with its own queue.
+    private struct Key: Hashable {
+        var url: ExactText
+        /// The number of those with this URL before it.
+        var number: Int
     }
 
     private struct Settings {
         var senders: [Sender] = []
+        /// The senders of Alertmanagers that are not there any more, while they send what waits.
+        var leaving: [Sender] = []
         var droppedURLs: [String] = []
         var isStarted = false
     }
+
+    /// The longest time in which an Alertmanager that is not there any more still gets what waits, ms.
+    static let leavingTime: Int64 = 10_000
 
     private let settings = Mutex(Settings())
     private let capacity: Int
@@ -67,32 +53,91 @@ package final class AlertmanagerClient: AlertSink {
         self.capacity = capacity
         self.batchSize = max(1, batchSize)
         self.drainsOnStop = drainsOnStop
-        registry.addCollector { [weak self] in self?.families() ?? [] }
+        registry.addCollector { [weak self] in
+            guard let self else { return [] }
+            return families(settings.withLock(\.senders), capacity: self.capacity)
+        }
     }
 
     /// Replaces the Alertmanagers.
     ///
     /// An Alertmanager with the same URL keeps its queue, its counters and its current request; changed settings apply
-    /// to its next request.
+    /// to its next request. One that is not there any more still gets the alerts that wait, for a limited time.
     package func apply(_ endpoints: [AlertmanagerEndpoint]) {
-        let (removed, added) = settings.withLock { settings in
-            var old: [ExactText: Sender] = [:]
-            for sender in settings.senders { old[ExactText(sender.url)] = sender }
-            var added: [Sender] = []
+        let (gone, started) = settings.withLock { settings in
+            var old = Self.byKey(settings.senders)
+            // One that is found again continues, so that no alerts overtake others.
+            let leaving = Self.byKey(settings.leaving.reversed())
+            var counts: [ExactText: Int] = [:]
+            var started: [Sender] = []
             settings.senders = endpoints.filter { !$0.isDropped }.map { endpoint in
-                if let sender = old.removeValue(forKey: ExactText(endpoint.url)) {
+                let url = ExactText(endpoint.url)
+                let key = Key(url: url, number: counts[url, default: 0])
+                counts[url] = key.number + 1
+                if let sender = old.removeValue(forKey: key) {
                     sender.state.withLock { $0.endpoint = endpoint }
                     return sender
                 }
+                if let sender = leaving[key] {
+                    settings.leaving.removeAll { $0 === sender }
+                    sender.state.withLock { ($0.endpoint, $0.isDraining) = (endpoint, false) }
+                    started.append(sender)
+                    return sender
+                }
                 let sender = Sender(endpoint, AlertQueue(capacity: capacity, batchSize: batchSize))
-                added.append(sender)
+                started.append(sender)
                 return sender
             }
             settings.droppedURLs = endpoints.filter(\.isDropped).map { ConfigURL.shown($0.url) }
-            return (Array(old.values), settings.isStarted ? added : [])
+            var gone: [Sender] = []
+            for sender in old.values {
+                if settings.isStarted, drainsOnStop, sender.state.withLock({ $0.leave() }) {
+                    settings.leaving.append(sender)
+                    gone.append(sender)
+                } else {
+                    sender.cancel()
+                }
+            }
+            return (gone, settings.isStarted ? started : [])
         }
-        for sender in removed { sender.state.withLock { $0.task?.cancel() } }
-        for sender in added { launch(sender) }
+        for sender in gone { letGo(sender) }
+        for sender in started { launch(sender) }
+    }
+
+    private static func byKey(_ senders: [Sender]) -> [Key: Sender] {
+        var counts: [ExactText: Int] = [:]
+        var result: [Key: Sender] = [:]
+        for sender in senders {
+            let url = ExactText(sender.url)
+            result[Key(url: url, number: counts[url, default: 0])] = sender
+            counts[url, default: 0] += 1
+        }
+        return result
+    }
+
+    /// Wakes a sender that is leaving, and ends it when its time is over.
+    private func letGo(_ sender: Sender) {
+        sender.wake.yield()
+        let departure = sender.state.withLock { $0.departures }
+        Task { [weak self, clock] in
+            do { try await clock.sleep(until: clock.now() &+ Self.leavingTime) } catch { return }
+            self?.settings.withLock { settings in
+                // It may have been found again, and have left again.
+                guard sender.state.withLock({ $0.departures == departure }) else { return }
+                let count = settings.leaving.count
+                settings.leaving.removeAll { $0 === sender }
+                if settings.leaving.count != count { sender.cancel() }
+            }
+        }
+    }
+
+    /// Removes a sender that is leaving and has sent everything; returns false if its task must continue.
+    private func ends(_ sender: Sender) -> Bool {
+        settings.withLock { settings in
+            guard sender.state.withLock({ $0.ends() }) else { return false }
+            settings.leaving.removeAll { $0 === sender }
+            return true
+        }
     }
 
     package func start() {
@@ -112,7 +157,7 @@ package final class AlertmanagerClient: AlertSink {
     package func stop(grace: Int64 = 10_000) async {
         let senders = settings.withLock { settings in
             settings.isStarted = false
-            return settings.senders
+            return settings.senders + settings.leaving
         }
         var tasks: [Task<Void, Never>] = []
         var underWay: [(sender: Sender, begun: Int, task: Task<Void, Never>)] = []
@@ -152,6 +197,9 @@ package final class AlertmanagerClient: AlertSink {
         settings.withLock { $0.senders }.allSatisfy { $0.state.withLock { $0.isDraining } }
     }
 
+    /// The number of Alertmanagers that are not there any more and still get what waits.
+    var leavingCount: Int { settings.withLock { $0.leaving.count } }
+
     package func send(_ alerts: [Alert]) {
         for sender in settings.withLock(\.senders) {
             let own = sender.state.withLock { $0.endpoint.relabelRules }
@@ -176,7 +224,7 @@ package final class AlertmanagerClient: AlertSink {
             state.task = Task { [weak self] in
                 for await _ in sender.wakes {
                     while !Task.isCancelled, await self?.sendBatch(of: sender) ?? false {}
-                    if Task.isCancelled || sender.state.withLock({ $0.isDraining }) { return }
+                    if Task.isCancelled || self?.ends(sender) ?? true { return }
                 }
             }
         }
@@ -251,56 +299,5 @@ package final class AlertmanagerClient: AlertSink {
             }
         }
         return json.bytes
-    }
-
-    // MARK: Metrics
-
-    private func families() -> [MetricFamily] {
-        let senders = settings.withLock { $0.senders }
-        let states = senders.map { sender in
-            sender.state.withLock {
-                (
-                    url: ConfigURL.shown(sender.url), sent: $0.sent, errors: $0.errors, dropped: $0.queue.dropped,
-                    waiting: $0.queue.waiting.count, latency: $0.latency
-                )
-            }
-        }
-        func family(
-            _ name: String, _ help: String, _ kind: MetricFamily.Kind, _ values: [Double]
-        ) -> MetricFamily {
-            MetricFamily(
-                name: name, help: help, kind: kind,
-                samples: zip(states, values).map { .init(labels: [("alertmanager", $0.url)], value: $1) })
-        }
-        return [
-            family(
-                "prometheus_notifications_sent_total", "Total number of alerts sent.", .counter,
-                states.map { Double($0.sent) }),
-            family(
-                "prometheus_notifications_errors_total",
-                "Total number of sent alerts affected by errors.", .counter, states.map { Double($0.errors) }),
-            family(
-                "prometheus_notifications_dropped_total",
-                "Total number of alerts dropped due to errors when sending to Alertmanager.", .counter,
-                states.map { Double($0.dropped) }),
-            family(
-                "prometheus_notifications_queue_length", "The number of alert notifications in the queue.", .gauge,
-                states.map { Double($0.waiting) }),
-            MetricFamily(
-                name: "prometheus_notifications_latency_seconds",
-                help: "Latency quantiles for sending alert notifications.",
-                kind: .summary,
-                samples: states.flatMap {
-                    $0.latency.samples([("alertmanager", $0.url)], quantiles: QuantileWindow.three)
-                }),
-            MetricFamily(
-                name: "prometheus_notifications_queue_capacity",
-                help: "The capacity of the alert notifications queue.", kind: .gauge,
-                samples: [.init(value: Double(capacity))]),
-            MetricFamily(
-                name: "prometheus_notifications_alertmanagers_discovered",
-                help: "The number of alertmanagers discovered and active.", kind: .gauge,
-                samples: [.init(value: Double(states.count))]),
-        ]
     }
 }

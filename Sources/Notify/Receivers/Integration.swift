@@ -45,6 +45,14 @@ package enum Verdict: Equatable, Sendable {
     /// The attempt must be repeated, for this reason.
     case retry(String)
     case refused(String)
+
+    /// The reason of a failure; empty for success.
+    var reason: String {
+        switch self {
+        case .accepted: ""
+        case .retry(let reason), .refused(let reason): reason
+        }
+    }
 }
 
 /// The end of an attempt before its last answer.

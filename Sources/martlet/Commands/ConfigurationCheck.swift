@@ -36,7 +36,12 @@ enum ConfigurationCheck {
             for discovery in job.httpDiscovery { try check(discovery.client, of: "http_sd of \(name)", at: job.place) }
         }
         for entry in configuration.alerting.alertmanagers {
-            try check(entry.client, of: "an Alertmanager", at: entry.place)
+            let name = "an Alertmanager"
+            try check(entry.client, of: name, at: entry.place)
+            for discovery in entry.httpDiscovery {
+                try check(discovery.client, of: "http_sd of \(name)", at: entry.place)
+            }
+            try targetFiles(entry)
         }
         for job in configuration.scrapeConfigs {
             for pattern in job.fileDiscovery.flatMap(\.files) {
@@ -55,6 +60,23 @@ enum ConfigurationCheck {
         }
     }
 
+    /// Reads the files of an entry of Alertmanagers.
+    private static func targetFiles(_ entry: AlertmanagerEndpointConfig) throws(ConfigError) {
+        for pattern in entry.fileDiscovery.flatMap(\.files) {
+            let files = try FileGlob.expand(pattern)
+            if files.isEmpty {
+                print("  WARNING: file \(GoQuote.quote(pattern)) for file_sd in alertmanager config does not exist")
+            }
+            for file in files {
+                for group in try FileDiscoverer.groups(file) {
+                    if let mistake = AlertmanagerEntry.mistakes(group, entry).first {
+                        throw ConfigError(file: file, message: mistake)
+                    }
+                }
+            }
+        }
+    }
+
     /// Builds the static targets of the configuration.
     ///
     /// - Throws: ``ConfigError`` for the first one that cannot be built.
@@ -67,7 +89,7 @@ enum ConfigurationCheck {
                 }
             }
         }
-        if let problem = AlertmanagerEndpoint.problem(configuration.alerting) { throw problem }
+        if let problem = AlertmanagerEntry.problem(configuration.alerting) { throw problem }
     }
 
     /// Builds the targets of a group as a scrape does; `place` returns the place of a target.

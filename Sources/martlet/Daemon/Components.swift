@@ -1,6 +1,5 @@
 import API
 import Config
-import Discovery
 import Glibc
 import HTTP
 import Model
@@ -24,8 +23,8 @@ struct Components: Sendable {
     let engine: QueryEngine
     let scrape: ScrapeManager
     let alertmanagers: AlertmanagerClient
-    /// Counts the targets of the blocks of Alertmanagers; the client takes them from the configuration.
-    let alertmanagerDiscovery: DiscoveryManager
+    /// Finds the Alertmanagers.
+    let alertmanagerDiscovery: AlertmanagerDiscovery
     /// The built-in notifier; nil without its configuration.
     let notifier: Notifier?
     /// All receivers of alerts.
@@ -54,7 +53,7 @@ struct Components: Sendable {
             clock: clock, userAgent: ProductVersion.userAgent, capacity: options.alertmanagers.capacity,
             batchSize: options.alertmanagers.batchSize, drainsOnStop: options.alertmanagers.drainsOnStop,
             metrics: metrics)
-        alertmanagerDiscovery = DiscoveryManager(name: "notify", clock: clock, metrics: metrics) { _, _ in }
+        alertmanagerDiscovery = AlertmanagerDiscovery(alertmanagers, clock: clock, metrics: metrics)
         do {
             notifier = try sources.notifier.map { settings in
                 try Notifier(

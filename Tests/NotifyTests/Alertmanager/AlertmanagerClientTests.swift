@@ -88,43 +88,6 @@ struct AlertmanagerClientTests {
         #expect(dropped?.samples.first?.value == 3)
     }
 
-    @Test("the configuration's targets become URLs, relabelled and without repetition")
-    func endpoints() throws {
-        let text = """
-            alerting:
-              alertmanagers:
-                - path_prefix: /am/
-                  scheme: https
-                  static_configs: [{targets: ['a:1', 'b:2', 'a:1']}]
-                  relabel_configs: [{source_labels: [__address__], regex: 'b.*', action: drop}]
-                - static_configs: [{targets: ['c:3']}]
-            """
-        let config = try ConfigurationLoader.parse(text: Array(text.utf8), path: "p.yml")
-        let transport = RecordingTransport(ManualClock())
-        let endpoints = AlertmanagerEndpoint.all(config.alerting) { _ in transport }
-        #expect(
-            endpoints.filter { !$0.isDropped }.map(\.url)
-                == ["https://a:1/am/api/v2/alerts", "http://c:3/api/v2/alerts"])
-        #expect(endpoints.filter(\.isDropped).map(\.url) == ["https://b:2/am/api/v2/alerts"])
-        let client = AlertmanagerClient(clock: ManualClock(), userAgent: "martlet")
-        client.apply(endpoints)
-        #expect(client.activeURLs().count == 2)
-        #expect(client.droppedURLs() == ["https://b:2/am/api/v2/alerts"])
-    }
-
-    @Test("labels of a target may name its scheme and path")
-    func ownPath() throws {
-        let text = """
-            alerting:
-              alertmanagers:
-                - static_configs:
-                    - {targets: ['a:1'], labels: {__alerts_path__: /custom/alerts, __scheme__: https}}
-            """
-        let config = try ConfigurationLoader.parse(text: Array(text.utf8), path: "p.yml")
-        let endpoints = AlertmanagerEndpoint.all(config.alerting) { _ in RecordingTransport(ManualClock()) }
-        #expect(endpoints.map(\.url) == ["https://a:1/custom/alerts"])
-    }
-
     @Test("requests have as many alerts as was asked for")
     func batchSize() async throws {
         let clock = ManualClock()

@@ -114,7 +114,7 @@ struct SNSTests {
             let entry = try #require(
                 try ReceiverCases.config("sns", "{sigv4: {\(sigV4)}, topic_arn: t}").snses.first)
             do throws(AttemptFailure) {
-                let access = try await AWSAccount(entry.sigV4) { environment[$0] }.found(ReceiverCases.context())
+                let access = try await AWSAccount(entry.sigV4) { environment[$0] }.found()
                 let keys = access.keys
                 return "\(keys.accessKey) \(keys.secretKey) \(keys.sessionToken) \(access.region)"
             } catch {

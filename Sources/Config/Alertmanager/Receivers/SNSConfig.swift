@@ -2,23 +2,11 @@ import Model
 
 /// One `sns_configs` entry.
 package struct SNSConfig: Sendable {
-    /// The signature of requests to AWS.
-    package struct SigV4: Sendable {
-        package var region = ""
-        package var accessKey = ""
-        package var secretKey = ""
-        package var profile = ""
-        package var roleARN = ""
-        package var externalID = ""
-        package var useFIPSEndpoint = false
-        package var serviceName = ""
-    }
-
     package var place: ConfigPlace
     package var sendResolved: Bool
     package var client: HTTPClientConfig
     package var apiURL: TemplateText
-    package var sigV4: SigV4
+    package var sigV4: SigV4Config
     package var topicARN: TemplateText
     package var phoneNumber: TemplateText
     package var targetARN: TemplateText
@@ -33,12 +21,12 @@ package struct SNSConfig: Sendable {
         sendResolved = try reader.bool("send_resolved", true)
         client = try context.client(reader)
         apiURL = try reader.template("api_url")
-        sigV4 = SigV4()
+        sigV4 = SigV4Config()
         if let section = try reader.mapping("sigv4", "sigv4.SigV4Config") {
             if !(try section.string("role_arn", "")).isEmpty {
                 context.loading.unsupported(.snsRole, at: section.place(of: "role_arn"))
             }
-            sigV4 = try SigV4(section)
+            sigV4 = try SigV4Config(section)
         }
         topicARN = try reader.template("topic_arn")
         phoneNumber = try reader.template("phone_number")
@@ -53,19 +41,5 @@ package struct SNSConfig: Sendable {
         if given != 1, given != 3 {
             throw place.error("must provide either a Target ARN, Topic ARN, or Phone Number for SNS config")
         }
-    }
-}
-
-extension SNSConfig.SigV4 {
-    init(_ reader: MappingReader) throws(ConfigError) {
-        region = try reader.string("region", "")
-        accessKey = try reader.string("access_key", "")
-        secretKey = try reader.string("secret_key", "")
-        profile = try reader.string("profile", "")
-        roleARN = try reader.string("role_arn", "")
-        externalID = try reader.string("external_id", "")
-        useFIPSEndpoint = try reader.bool("use_fips_sts_endpoint", false)
-        serviceName = try reader.string("service_name", "")
-        reader.finish()
     }
 }

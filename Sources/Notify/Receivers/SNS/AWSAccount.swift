@@ -14,10 +14,10 @@ package struct AWSAccount: Sendable {
         package var region: String
     }
 
-    private let config: SNSConfig.SigV4
+    private let config: SigV4Config
     private let variable: Environment
 
-    package init(_ config: SNSConfig.SigV4, _ environment: @escaping Environment = AWSAccount.environment) {
+    package init(_ config: SigV4Config, _ environment: @escaping Environment = AWSAccount.environment) {
         self.config = config
         variable = environment
     }
@@ -27,15 +27,14 @@ package struct AWSAccount: Sendable {
         getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    package func found(_ context: AttemptContext) async throws(AttemptFailure) -> Access {
-        let keys = try await keys(context)
-        for secret in [keys.secretKey, keys.sessionToken] { context.hide(secret) }
+    package func found() async throws(AttemptFailure) -> Access {
+        let keys = try await keys()
         let region: String
         if !config.region.isEmpty {
             region = config.region
         } else if let given = variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION") {
             region = given
-        } else if let own = try await section(ofConfiguration: true, context)["region"] {
+        } else if let own = try await section(ofConfiguration: true)["region"] {
             region = own
         } else {
             throw AttemptFailure(.refused("sigv4 has no region, and neither has the environment or a profile"))
@@ -47,7 +46,7 @@ package struct AWSAccount: Sendable {
         return Access(keys: keys, region: region)
     }
 
-    private func keys(_ context: AttemptContext) async throws(AttemptFailure) -> AWSSignature.Keys {
+    private func keys() async throws(AttemptFailure) -> AWSSignature.Keys {
         if !config.accessKey.isEmpty {
             return AWSSignature.Keys(accessKey: config.accessKey, secretKey: config.secretKey)
         }
@@ -58,7 +57,7 @@ package struct AWSAccount: Sendable {
                 accessKey: access, secretKey: secret, sessionToken: variable("AWS_SESSION_TOKEN") ?? "")
         }
         for ofConfiguration in [false, true] {
-            let section = try await section(ofConfiguration: ofConfiguration, context)
+            let section = try await section(ofConfiguration: ofConfiguration)
             if let access = section["aws_access_key_id"], let secret = section["aws_secret_access_key"] {
                 return AWSSignature.Keys(
                     accessKey: access, secretKey: secret, sessionToken: section["aws_session_token"] ?? "")
@@ -69,9 +68,7 @@ package struct AWSAccount: Sendable {
     }
 
     /// The settings of the profile in one of the two files; none if the file is absent.
-    private func section(
-        ofConfiguration: Bool, _ context: AttemptContext
-    ) async throws(AttemptFailure) -> AWSProfile {
+    private func section(ofConfiguration: Bool) async throws(AttemptFailure) -> AWSProfile {
         let name = config.profile.isEmpty ? variable("AWS_PROFILE") ?? "default" : config.profile
         let given = variable(ofConfiguration ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE")
         guard let path = given ?? variable("HOME").map({ "\($0)/.aws/\(ofConfiguration ? "config" : "credentials")" })

@@ -27,7 +27,8 @@ package struct SNSIntegration: Integration {
     package var sendsResolved: Bool { config.sendResolved }
 
     package func attempt(_ message: ReceiverMessage, _ context: AttemptContext) async throws -> Verdict {
-        let access = try await account.found(context)
+        let access = try await account.found()
+        for secret in [access.keys.secretKey, access.keys.sessionToken] { context.hide(secret) }
         let form = try form(message, context)
         let body = Array(
             form.map { "\(GoURL.queryEscape($0.name))=\(GoURL.queryEscape($0.value))" }

@@ -11,7 +11,7 @@ import Telemetry
 struct PreparedConfiguration: Sendable {
     let sources: ConfigurationSources
     let rules: RuleManager.Prepared
-    let endpoints: [AlertmanagerEndpoint]
+    let alertmanagers: [AlertmanagerEntry]
     /// The query log, opened but not used yet.
     let queryLog: QueryJournal.PreparedLog
 
@@ -28,8 +28,11 @@ struct PreparedConfiguration: Sendable {
             if let first = errors.first { throw first }
             return try RuleManager.prepare(groups)
         }
-        endpoints = try PreparationStep.alertmanagers.run {
-            try AlertmanagerEndpoint.all(configuration.alerting) { try HTTPTransport($0) }
+        alertmanagers = try PreparationStep.alertmanagers.run {
+            try AlertmanagerEntry.all(configuration.alerting) { entry in
+                let transport = try HTTPTransport(entry.client)
+                return entry.sigV4.map { SigningTransport($0, transport) } ?? transport
+            }
         }
         queryLog = try PreparationStep.queryLog.run {
             try QueryJournal.prepareLog(configuration.global.queryLogFile)

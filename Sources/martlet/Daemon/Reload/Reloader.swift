@@ -1,6 +1,5 @@
 import API
 import Config
-import Discovery
 import Model
 import Notify
 import Platform
@@ -44,11 +43,7 @@ final class Reloader: Sendable {
         parts.journal.setLog(prepared.queryLog)
         parts.engine.setDefaultSubqueryStep(configuration.global.evaluationInterval)
         parts.alertSinks.apply(relabelRules: configuration.alerting.relabelRules, externalLabels: external)
-        parts.alertmanagers.apply(prepared.endpoints)
-        parts.alertmanagerDiscovery.apply(
-            configuration.alerting.alertmanagers.enumerated().map { index, entry in
-                DiscoveryJob(name: "config-\(index)", staticConfigs: entry.staticConfigs)
-            })
+        parts.alertmanagerDiscovery.apply(prepared.alertmanagers)
         if let settings = prepared.sources.notifier { parts.notifier?.reload(settings) }
         parts.store.change(StoreSettings(options.store(configuration)))
         parts.scrape.apply(configuration)

@@ -84,6 +84,7 @@ final class Shutdown: Sendable {
     private func leavePartners(within limit: Int64) {
         // All samples are on disk, so the listener is not needed any more.
         server.beginStop()
+        parts.alertmanagerDiscovery.stop()
         try? blocking { [parts] in
             async let sent: Void = parts.alertmanagers.stop(grace: limit)
             async let delivered: Void? = parts.notifier?.stop(grace: limit)

@@ -39,6 +39,16 @@ extension Notifier {
         }
     }
 
+    /// The health at `now`.
+    package func health(at now: Int64) -> NotifierHealth {
+        state.withLock { state in
+            NotifierHealth(
+                isRunning: state.loop != nil && !state.isStopping,
+                delay: max(0, now - min(state.dispatcher.nextDeadline ?? now, now)),
+                failing: state.failing.map { ($0.key.text, $0.value) }.sorted { $0.0.isExactlyBefore($1.0) })
+        }
+    }
+
     /// All groups with their alerts.
     package func groups() -> [AlertGroupStatus] {
         let now = clock.now()

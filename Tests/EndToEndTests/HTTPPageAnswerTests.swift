@@ -54,10 +54,12 @@ struct HTTPPageAnswerTests {
         try FileManager.default.createDirectory(
             at: folder.url.appendingPathComponent("own"), withIntermediateDirectories: true)
         _ = try folder.write("own/a.txt", "a")
+        let heartbeats = try folder.write("h.yml", "incoming: [{name: job, interval: 1d}]")
         let daemon = try Self.start(
             folder,
             [
-                "--web.enable-lifecycle", "--web.enable-admin-api", "--web.enable-remote-write-receiver",
+                "--heartbeat.config.file=\(heartbeats)", "--web.enable-lifecycle", "--web.enable-admin-api",
+                "--web.enable-remote-write-receiver",
                 "--enable-feature=search-api", "--web.user-assets=\(folder.url.path)/own",
             ])
         let endpoints = try Self.documented()

@@ -11,6 +11,8 @@ extension ScrapeManager: TargetOverview {}
 
 extension RuleManager: RuleOverview {}
 
+extension Heartbeats: HeartbeatInput {}
+
 extension AlertmanagerClient: AlertmanagerOverview {}
 
 extension TimeSeriesStore: StoreAdministration {

@@ -30,6 +30,7 @@ struct DaemonRoutes {
         context.settings = settings
         context.scrape = parts.scrape
         context.rules = parts.rules
+        context.heartbeats = parts.heartbeats
         context.alertmanagers = parts.alertmanagers
         return context
     }

@@ -71,8 +71,6 @@ struct HeartbeatTests {
         #expect(Daemon.wait { beats.requests.count >= 3 }, "\(daemon.logText)")
         #expect(beats.requests.allSatisfy { $0.path == "/secret" })
         #expect(daemon.probe.get("/metrics")?.text.contains("martlet_heartbeats_withheld_total 0") == true)
-        beats.stop()
-        #expect(Daemon.wait { daemon.logText.contains("Sending a heartbeat failed") })
         #expect(!daemon.logText.contains("/secret"))
         daemon.terminate()
     }

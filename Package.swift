@@ -111,7 +111,7 @@ let package = Package(
 
         .executableTarget(
             name: "Benchmarks", dependencies: ["CReference", "Platform", "Model", "Encoding", "Storage"],
-            path: "Benchmarks", exclude: ["Reference"], swiftSettings: settings),
+            path: "Benchmarks", exclude: ["Reference", "rules.py"], swiftSettings: settings),
         .target(name: "CReference", path: "Benchmarks/Reference"),
         .target(
             name: "TestSupport", dependencies: ["Platform", "Model"], path: "Tests/TestSupport", swiftSettings: settings

@@ -56,6 +56,7 @@ package struct APIContext: Sendable {
         build: BuildInformation(version: "", revision: ""), maxConcurrentQueries: 1)
     package var scrape: (any TargetOverview)?
     package var rules: (any RuleOverview)?
+    package var heartbeats: (any HeartbeatInput)?
     package var alertmanagers: (any AlertmanagerOverview)?
     package var notifications: (any NotificationOverview)?
 

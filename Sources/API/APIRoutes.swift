@@ -76,6 +76,7 @@ package enum APIRoutes {
         add(["GET"], "/scrape_pools", takesLong: true) { try targets.pools($0) }
         add(["GET"], "/alertmanagers", takesLong: true) { try targets.alertmanagers($0) }
         add(["GET"], "/rules", takesLong: true) { try rules.rules($0) }
+        add(both, "/heartbeat/:name") { try rules.heartbeat($0) }
         add(["GET"], "/alerts", takesLong: true) { try rules.alerts($0) }
         add(["GET"], "/notifications/ledger", takesLong: true) { try ledger.deliveries($0) }
         add(["GET"], "/notifications/why", takesLong: true) { try ledger.explanations($0) }

@@ -20,6 +20,12 @@ package protocol RuleOverview: Sendable {
     func status() -> [RuleGroupStatus]
 }
 
+/// The heartbeats that others send.
+package protocol HeartbeatInput: Sendable {
+    /// Notes a heartbeat; returns the ms until the next one is due, or nil if nobody expects one of this name.
+    func call(_ name: String) throws -> Int64?
+}
+
 /// The Alertmanagers that receive alerts.
 package protocol AlertmanagerOverview: Sendable {
     func activeURLs() -> [String]

@@ -171,6 +171,7 @@ package final class Notifier: AlertSink {
                 dispatcher.adopt(state.dispatcher)
                 state.dispatcher = dispatcher
                 state.settings = settings
+                state.failing = [:]
                 state.inhibition = KeptInhibitor()
             }
         }
@@ -473,6 +474,8 @@ package final class Notifier: AlertSink {
             if result.outcome == .failed, Task.isCancelled { return false }
             succeeded = result.outcome == .delivered
             delivery = result
+            let (name, now) = (ExactText(notification.name), clock.now())
+            state.withLock { $0.failing[name] = succeeded ? nil : $0.failing[name] ?? now }
             metrics.notified(
                 notification.integration.kind, failure: call.failure(result), seconds: Double(result.duration) / 1000)
             if !succeeded {

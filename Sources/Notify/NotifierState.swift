@@ -13,6 +13,8 @@ extension Notifier {
         var nextMaintenance: Int64 = 0
         var ledgerPlan = LedgerPlan()
         var running: [Int: Task<Void, Never>] = [:]
+        /// The integrations whose last notification failed, with the times of the first failures since a success, ms.
+        var failing: [ExactText: Int64] = [:]
         var nextTask = 0
         /// The deliveries of which an attempt failed and which are tried again.
         var repeated: [NotificationEntry.Key: Delivery] = [:]

@@ -63,6 +63,16 @@ extension Notifier {
             }
     }
 
+    /// The health at `now`.
+    package func health(at now: Int64) -> NotifierHealth {
+        state.withLock { state in
+            NotifierHealth(
+                isRunning: state.loop != nil && !state.isStopping,
+                delay: max(0, now - min(state.dispatcher.nextDeadline ?? now, now)),
+                failing: state.failing.map { ($0.key.text, $0.value) }.sorted { $0.0.isExactlyBefore($1.0) })
+        }
+    }
+
     /// The groups with their alerts that fire, by labels and receiver.
     ///
     /// - Parameter isWanted: Called with the name of a receiver: only its groups and their receivers count.

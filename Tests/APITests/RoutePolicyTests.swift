@@ -27,6 +27,7 @@ struct RoutePolicyTests {
             "alertmanagers", "rules", "alerts", "status/config", "status/flags", "status/buildinfo",
             "status/runtimeinfo", "status/tsdb", "status/rejected_samples", "status/walreplay",
         ] { all["/api/v1/" + path] = reads }
+        all["/api/v1/heartbeat/:name"] = queries
         for path in ["snapshot", "delete_series"] { all["/api/v1/admin/tsdb/" + path] = changes }
         all["/api/v1/admin/tsdb/clean_tombstones"] = "OPTIONS none, POST none changes, PUT none changes"
         for path in ["/federate", "/metrics", "/-/healthy", "/-/ready", "/version"] { all[path] = "GET none" }
@@ -66,6 +67,7 @@ struct RoutePolicyTests {
         for path in ["snapshot", "delete_series", "clean_tombstones"] {
             all["/api/v1/admin/tsdb/" + path] = "changes"
         }
+        all["/api/v1/heartbeat/:name"] = "none: a constant"
         all["/metrics"] = "none: the number of metrics does not depend on samples, and overload must be visible"
         for path in ["/-/healthy", "/-/ready", "/version"] { all[path] = "none: a constant" }
         all["/-/reload"] = "none: needs a flag, and one runs at a time"

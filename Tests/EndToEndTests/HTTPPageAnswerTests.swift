@@ -57,10 +57,11 @@ struct HTTPPageAnswerTests {
             at: folder.url.appendingPathComponent("own"), withIntermediateDirectories: true)
         _ = try folder.write("own/a.txt", "a")
         let alerting = try folder.write("alerting.yml", "route: {receiver: a}\nreceivers: [{name: a}]\n")
+        let heartbeats = try folder.write("h.yml", "incoming: [{name: job, interval: 1d}]")
         let daemon = try Self.start(
             folder,
             [
-                "--alerting.config.file=\(alerting)",
+                "--alerting.config.file=\(alerting)", "--heartbeat.config.file=\(heartbeats)",
                 "--web.enable-lifecycle", "--web.enable-admin-api", "--web.enable-remote-write-receiver",
                 "--enable-feature=search-api", "--web.user-assets=\(folder.url.path)/own",
             ])

@@ -102,10 +102,12 @@ struct OwnMetricsTests {
             route: {receiver: hook}
             receivers: [{name: hook, webhook_configs: [{url: "http://127.0.0.1:\(receiver.port)/hook"}]}]
             """)
+        let heartbeats = try folder.write("h.yml", "incoming: [{name: a, interval: 1d}]")
         let daemon = try Daemon(
             Daemon.martlet,
             [
-                "--config.file=\(config)", "--alerting.config.file=\(alerting)", "--web.enable-remote-write-receiver",
+                "--config.file=\(config)", "--alerting.config.file=\(alerting)",
+                "--heartbeat.config.file=\(heartbeats)", "--web.enable-remote-write-receiver",
                 "--enable-feature=exemplar-storage",
                 "--storage.tsdb.path=\(folder.url.path)/data", "--web.listen-address=127.0.0.1:\(port)",
             ], port: port, folder: folder.url)

@@ -26,15 +26,16 @@ enum ConfigTargets {
     static func config(_ bytes: UnsafeRawBufferPointer) {
         guard let kind = bytes.first else { return }
         let text = Array(bytes.dropFirst())
-        switch kind % 6 {
+        switch (kind &- UInt8(ascii: "0")) % 7 {
         case 0: _ = try? ConfigurationLoader.parse(text: text, path: "fuzz.yml") { _ in "value" }
         case 1:
-            guard let file = try? RuleFileLoader.parse(text: text, path: "fuzz.yml") else { return }
+            guard let file = try? RuleFileLoader.parse(text: text, path: "fuzz.yml", readsOwnKeys: true) else { return }
             _ = RuleSet.duplicates([file])
         case 2: _ = try? RuleTestFileLoader.parse(text: text, path: "fuzz.yml")
         case 3: _ = try? AlertmanagerConfigLoader.parse(text: text, path: "fuzz.yml")
         case 4: _ = try? WebConfig.parse(text: text, path: "fuzz.yml")
-        default: _ = try? TargetGroupJSON.parse(text, place: "fuzz.json")
+        case 5: _ = try? TargetGroupJSON.parse(text, place: "fuzz.json")
+        default: _ = try? HeartbeatConfig.parse(text: text, path: "fuzz.yml")
         }
     }
 

@@ -3,7 +3,7 @@ import Config
 /// A mapping of a configuration file, as `docs/configuration.md` names it, and how to have it read.
 struct ConfigurationBlock {
     enum File {
-        case main, rules, tests, notifier, web
+        case main, rules, tests, notifier, heartbeats, web
     }
 
     var name: String
@@ -63,7 +63,8 @@ struct ConfigurationBlock {
             let missing = read.unsupported.map(\.message)
             read.unsupported = []
             return Outcome(content: "\(read)", unsupported: missing)
-        case .rules: return Outcome(content: "\(try RuleFileLoader.parse(text: text, path: "x.yml"))")
+        case .rules:
+            return Outcome(content: "\(try RuleFileLoader.parse(text: text, path: "x.yml", readsOwnKeys: true))")
         case .tests: return Outcome(content: "\(try RuleTestFileLoader.parse(text: text, path: "x.yml"))")
         case .notifier:
             var read = try AlertmanagerConfigLoader.parse(text: text, path: "x.yml")
@@ -72,6 +73,7 @@ struct ConfigurationBlock {
             (read.hash, read.secrets) = (0, [])
             for index in read.receivers.indices { read.receivers[index].unsupported = [] }
             return Outcome(content: "\(read)", unsupported: missing)
+        case .heartbeats: return Outcome(content: "\(try HeartbeatConfig.parse(text: text, path: "x.yml"))")
         case .web: return Outcome(content: "\(try WebConfig.parse(text: text, path: "x.yml"))")
         }
     }
@@ -86,7 +88,7 @@ struct ConfigurationBlock {
     private static let url = ("url", "\"http://localhost/\"")
 
     /// All blocks but those that are only part of others.
-    static let all: [ConfigurationBlock] = main + clients + rules + notifier + receivers + web
+    static let all: [ConfigurationBlock] = main + clients + rules + notifier + receivers + heartbeats + web
 
     private static let main: [ConfigurationBlock] = [
         .init(name: "file", file: .main, frame: "{KEYS}"),
@@ -169,6 +171,15 @@ struct ConfigurationBlock {
             name: "time", file: .notifier,
             frame: notifier("time_intervals: [{name: t, time_intervals: [{times: [{KEYS}]}]}]"),
             needed: [("start_time", "\"01:00\""), ("end_time", "\"02:00\"")]),
+    ]
+
+    private static let heartbeats: [ConfigurationBlock] = [
+        .init(name: "heartbeats", file: .heartbeats, frame: "{KEYS}"),
+        .init(
+            name: "outgoing_heartbeat", file: .heartbeats, frame: "{outgoing: [{KEYS}]}", needed: [url]),
+        .init(
+            name: "incoming_heartbeat", file: .heartbeats, frame: "{incoming: [{KEYS}]}",
+            needed: [("name", "a"), ("interval", "1m")]),
     ]
 
     private static let web: [ConfigurationBlock] = [

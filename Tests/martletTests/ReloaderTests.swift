@@ -33,7 +33,7 @@ struct ReloaderTests {
             options = try DaemonOptions(
                 try ServerFlags.set.parse([
                     "--config.file=\(folder)/martlet.yml", "--alerting.config.file=\(folder)/alerting.yml",
-                    "--storage.tsdb.path=\(folder)/data",
+                    "--storage.tsdb.path=\(folder)/data", "--heartbeat.config.file=\(folder)/heartbeats.yml",
                 ]))
             let sources = try ConfigurationSources.readFirst(options)
             parts = try Components(options, sources, clock: SystemClock())
@@ -52,6 +52,7 @@ struct ReloaderTests {
         private static func write(_ folder: String, _ files: Files) throws {
             for (name, text) in [
                 ("martlet.yml", files.main), ("rules.yml", files.rules), ("alerting.yml", files.alerting),
+                ("heartbeats.yml", files.heartbeats),
             ] { try text.write(toFile: folder + "/" + name, atomically: true, encoding: .utf8) }
         }
 
@@ -72,6 +73,7 @@ struct ReloaderTests {
                 "rules": "\(parts.rules.status().map { ($0.name, $0.interval, $0.rules.map(\.name)) })",
                 "alertmanagers": "\(parts.alertmanagers.activeURLs())",
                 "receivers": "\(parts.notifier?.alerts().flatMap(\.receivers) ?? [])",
+                "heartbeats": "\(((try? parts.heartbeats?.call("beat")) ?? nil) ?? 0)",
                 "query log": "\(metric("prometheus_engine_query_log_enabled") ?? -1)",
             ]
         }
@@ -82,6 +84,7 @@ struct ReloaderTests {
         var main: String
         var rules: String
         var alerting: String
+        var heartbeats: String
 
         static func first(_ folder: String) -> Files {
             Files(
@@ -93,7 +96,8 @@ struct ReloaderTests {
                     scrape_configs: [{job_name: first}]
                     """,
                 rules: "groups: [{name: first, rules: [{record: a, expr: b}]}]",
-                alerting: "{route: {receiver: first}, receivers: [{name: first}]}")
+                alerting: "{route: {receiver: first}, receivers: [{name: first}]}",
+                heartbeats: "incoming: [{name: beat, interval: 1d}]")
         }
 
         /// A configuration that differs in each part from the first.
@@ -107,7 +111,8 @@ struct ReloaderTests {
                     scrape_configs: [{job_name: second}]
                     """,
                 rules: "groups: [{name: second, rules: [{alert: A, expr: b, labels: {x: '{{ 1 }}'}}]}]",
-                alerting: "{route: {receiver: second}, receivers: [{name: second}]}")
+                alerting: "{route: {receiver: second}, receivers: [{name: second}]}",
+                heartbeats: "incoming: [{name: beat, interval: 2d}]")
         }
 
         /// The second configuration with the ways in which a step of its preparation fails.
@@ -136,6 +141,8 @@ struct ReloaderTests {
                             + "http_config: {tls_config: {ca_file: /no/such}}}]}]}"
                     },
                 ]
+            case .heartbeats:
+                return [with { $0.heartbeats = "incoming: [{name: beat}]" }, with { $0.heartbeats = "nonsense: 1" }]
             case .ruleFiles:
                 return [with { $0.rules = "{" }, with { $0.rules = "nonsense: 1" }]
             case .rules:

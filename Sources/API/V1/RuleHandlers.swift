@@ -4,7 +4,7 @@ import JSON
 import Model
 import Rules
 
-/// `rules` and `alerts`.
+/// `rules`, `alerts` and `heartbeat`.
 struct RuleHandlers: Sendable {
     let context: APIContext
     let overviews: QueryAdmission
@@ -15,22 +15,14 @@ struct RuleHandlers: Sendable {
         guard ["", "alert", "record"].contains(type) else {
             throw APIError.parameter("type", "not supported value \(GoQuote.quote(type))")
         }
-        if let limit = request.parameter("group_limit"), !limit.isEmpty {
-            switch Parameters.integer(limit, by: "ParseInt", upTo: Int(Int32.max)) {
-            case .failure(let error):
-                throw APIError.parameter("group_limit", "group_limit needs to be a valid number: \(error.message)")
-            case .success(let number) where number <= 0:
-                throw APIError.parameter("group_limit", "group_limit needs to be greater than 0")
-            case .success: break
-            }
-        }
+        let page = try RulePage(request)
         let names = Set(request.parameters("rule_name[]").map { ExactText($0) })
         let groups = Set(request.parameters("rule_group[]").map { ExactText($0) })
         let files = Set(request.parameters("file[]").map { ExactText($0) })
         let selectors = try Parameters.selectors(request, context.engine, .plain)
         let hidesAlerts = try Parameters.boolean(request, "exclude_alerts", "error converting exclude_alerts") ?? false
         return try context.answer(request, overviews, .overview) { answer in
-            let kept = (context.rules?.status() ?? []).compactMap { group -> RuleGroupStatus? in
+            let shown = try page.select(context.rules?.status() ?? []) { group -> RuleGroupStatus? in
                 guard groups.isEmpty || groups.contains(ExactText(group.name)),
                     files.isEmpty || files.contains(ExactText(group.file))
                 else {
@@ -48,8 +40,12 @@ struct RuleHandlers: Sendable {
             return try Envelope.success(capacity: 8192) { writer in
                 try writer.object { writer in
                     writer.key("groups")
-                    try writer.array(kept, answer) { group, writer in
+                    try writer.array(shown.page, answer) { group, writer in
                         try write(group, hidesAlerts, answer, &writer)
+                    }
+                    if let next = shown.next {
+                        writer.key("groupNextToken")
+                        writer.string(next)
                     }
                 }
             }
@@ -142,6 +138,23 @@ struct RuleHandlers: Sendable {
             }
             writer.key("value")
             writer.string(FloatText.exponent(alert.value))
+        }
+    }
+
+    /// Notes the heartbeat that the path names.
+    func heartbeat(_ request: HTTPRequest) throws -> HTTPResponse {
+        let name = request.pathParameters["name"] ?? ""
+        guard let interval = try context.heartbeats?.call(name) else {
+            throw APIError(
+                status: 404, type: "not_found", message: "no heartbeat has the name \(GoQuote.quote(name))")
+        }
+        return Envelope.success { writer in
+            writer.object { writer in
+                writer.key("name")
+                writer.string(name)
+                writer.key("interval")
+                writer.number(Double(interval) / 1000)
+            }
         }
     }
 

@@ -41,24 +41,40 @@ package struct RuleConfig: Sendable {
     package var holdDuration: Int64
     /// Milliseconds.
     package var keepFiringFor: Int64
+    package var onMissing: OnMissing
     /// The labels in order of names; the group's are overridden.
     package var labels: [Label]
     package var annotations: [Label]
 }
 
+/// The meaning of `on_missing`: what becomes of an alert whose series are missing.
+package enum OnMissing: String, Sendable, CaseIterable {
+    /// The alert ends, as in Prometheus.
+    case resolve
+    /// A firing alert stays.
+    case keep
+    /// A firing alert stays, and one that does not fire yet will.
+    case fire
+}
+
 /// Reads rule files.
 package enum RuleFileLoader {
-    package static func load(path: String, ignoresUnknownKeys: Bool = false) throws(ConfigError) -> RuleFile {
+    /// - Parameter readsOwnKeys: Whether there are martlet's own keys, which Prometheus refuses.
+    package static func load(
+        path: String, ignoresUnknownKeys: Bool = false, readsOwnKeys: Bool = false
+    ) throws(ConfigError) -> RuleFile {
         let problems = ConfigProblems(ignoresUnknownKeys: ignoresUnknownKeys)
-        let file = try parse(text: try ConfigFile.read(path), path: path, problems)
+        let file = try parse(text: try ConfigFile.read(path), path: path, readsOwnKeys: readsOwnKeys, problems)
         try problems.check()
         return file
     }
 
     /// Reads the groups, and checks everything except expressions and templates, which this module cannot parse.
-    package static func parse(text: [UInt8], path: String) throws(ConfigError) -> RuleFile {
+    package static func parse(
+        text: [UInt8], path: String, readsOwnKeys: Bool = false
+    ) throws(ConfigError) -> RuleFile {
         let problems = ConfigProblems()
-        let file = try parse(text: text, path: path, problems)
+        let file = try parse(text: text, path: path, readsOwnKeys: readsOwnKeys, problems)
         try problems.check()
         return file
     }
@@ -69,7 +85,7 @@ package enum RuleFileLoader {
     ///
     /// - Throws: The error after which nothing can be read.
     package static func parse(
-        text: [UInt8], path: String, _ problems: ConfigProblems
+        text: [UInt8], path: String, readsOwnKeys: Bool = false, _ problems: ConfigProblems
     ) throws(ConfigError) -> RuleFile {
         var file = RuleFile(path: path)
         guard let root = try YAMLParser.parse(text, file: path) else { return file }
@@ -77,7 +93,9 @@ package enum RuleFileLoader {
         var names: Set<ExactText> = []
         // Prometheus passes over null in lists of groups and rules.
         for node in try reader.list("groups") where !node.isNull {
-            let group = problems.collect { () throws(ConfigError) in try RuleGroupConfig(node, problems) }
+            let group = problems.collect { () throws(ConfigError) in
+                try RuleGroupConfig(node, readsOwnKeys: readsOwnKeys, problems)
+            }
             guard let group else { continue }
             if !names.insert(ExactText(group.name)).inserted {
                 problems.add(
@@ -91,7 +109,7 @@ package enum RuleFileLoader {
 }
 
 extension RuleGroupConfig {
-    fileprivate init(_ node: YAMLNode, _ problems: ConfigProblems) throws(ConfigError) {
+    fileprivate init(_ node: YAMLNode, readsOwnKeys: Bool, _ problems: ConfigProblems) throws(ConfigError) {
         let reader = try MappingReader(node, "rulefmt.RuleGroup", problems)
         place = node.place
         name = try reader.string("name", "")
@@ -107,7 +125,8 @@ extension RuleGroupConfig {
         let name = name
         for (index, node) in try reader.list("rules").filter({ !$0.isNull }).enumerated() {
             let rule = problems.collect { () throws(ConfigError) in
-                try RuleConfig(node, group: name, number: index + 1, groupLabels: labels, problems)
+                try RuleConfig(
+                    node, group: name, number: index + 1, groupLabels: labels, readsOwnKeys: readsOwnKeys, problems)
             }
             if let rule { rules.append(rule) }
         }
@@ -118,7 +137,8 @@ extension RuleGroupConfig {
 
 extension RuleConfig {
     fileprivate init(
-        _ node: YAMLNode, group: String, number: Int, groupLabels: [Label], _ problems: ConfigProblems
+        _ node: YAMLNode, group: String, number: Int, groupLabels: [Label], readsOwnKeys: Bool,
+        _ problems: ConfigProblems
     ) throws(ConfigError) {
         let reader = try MappingReader(node, "rulefmt.Rule", problems)
         let record = try reader.string("record", "")
@@ -131,6 +151,8 @@ extension RuleConfig {
         expressionPlace = node["expr"]?.place ?? node.place
         holdDuration = try reader.duration("for", 0)
         keepFiringFor = try reader.duration("keep_firing_for", 0)
+        let missing = readsOwnKeys ? try reader.string("on_missing", "") : ""
+        onMissing = OnMissing(rawValue: missing) ?? .resolve
         let context = "group \(GoQuote.quote(group)), rule \(number), \(GoQuote.quote(name))"
         annotations = Self.labels(
             try reader.stringMap("annotations"), "annotation", reader.place(of: "annotations"), context, problems)
@@ -148,7 +170,11 @@ extension RuleConfig {
         if !record.isEmpty, !alert.isEmpty { note("alert", "only one of 'record' and 'alert' must be set") }
         if name.isEmpty { note("record", "one of 'record' or 'alert' must be set") }
         if expression.isEmpty { note("expr", "field 'expr' must be set in rule") }
+        if !missing.isEmpty, OnMissing(rawValue: missing) == nil {
+            note("on_missing", "invalid value \(GoQuote.quote(missing)) of on_missing: expected resolve, keep or fire")
+        }
         guard kind == .recording else { return }
+        if !missing.isEmpty { note("on_missing", "invalid field 'on_missing' in recording rule") }
         if holdDuration != 0 { note("for", "invalid field 'for' in recording rule") }
         if keepFiringFor != 0 { note("keep_firing_for", "invalid field 'keep_firing_for' in recording rule") }
         if !annotations.isEmpty { note("annotations", "invalid field 'annotations' in recording rule") }

@@ -32,8 +32,16 @@ package struct ActiveAlert: Sendable {
     /// The time until which receivers may treat it as firing.
     package var validUntil: Int64 = 0
 
+    /// The labels of the element of the result, from which ``labels`` are made.
+    var element = Labels.empty
+    /// The last time at which the expression had a result.
+    var lastSeenAt: Int64
+    /// Set while the alert is active only because its series are missing.
+    var missing: MissingSeries?
+
     init(labels: Labels, annotations: Labels, value: Double, activeAt: Int64) {
         state = .pending
+        lastSeenAt = activeAt
         self.labels = labels
         self.annotations = annotations
         self.value = value
@@ -50,6 +58,7 @@ package struct ActiveAlert: Sendable {
         move(&alert.keepFiringSince)
         move(&alert.lastSentAt)
         move(&alert.validUntil)
+        move(&alert.lastSeenAt)
         return alert
     }
 

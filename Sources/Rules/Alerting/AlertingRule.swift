@@ -1,3 +1,4 @@
+import Config
 import GoCompatibility
 import GoTemplate
 import Model
@@ -13,6 +14,10 @@ struct AlertingRule: Sendable {
     private let labelTemplates: [(name: String, template: AlertTemplate)]
     private let annotationTemplates: [(name: String, template: AlertTemplate)]
     private(set) var active: [Labels: ActiveAlert] = [:]
+    /// The selectors of the expression, if the rule asks whether they have series.
+    let selectors: [RuleSelector]
+    /// The selectors that have had series, by their texts; only for `on_missing: fire`.
+    var selectorsWithSeries: Set<ExactText> = []
     /// Whether the state before the start was restored; until then no `ALERTS` are written.
     var isRestored = true
     /// Whether there was an evaluation, successful or not.
@@ -23,6 +28,7 @@ struct AlertingRule: Sendable {
     /// - Throws: `label "x": …` or `annotation "x": …`.
     init(_ definition: RuleDefinition) throws(RuleError) {
         self.definition = definition
+        selectors = definition.onMissing == .resolve ? [] : RuleSelector.all(of: definition.expression.syntax)
         labelTemplates = try Self.parse(definition.labels, "label", definition.name)
         annotationTemplates = try Self.parse(definition.annotations, "annotation", definition.name)
     }
@@ -50,6 +56,7 @@ struct AlertingRule: Sendable {
     /// Takes over the state of a replaced rule with the same name and labels.
     mutating func takeState(of old: AlertingRule) {
         active = old.active
+        selectorsWithSeries = old.selectorsWithSeries
         isRestored = old.isRestored
         hasBeenEvaluated = old.hasBeenEvaluated
     }
@@ -67,29 +74,44 @@ struct AlertingRule: Sendable {
         }
     }
 
+    /// Adds an alert that was active before a restart.
+    mutating func add(_ alert: ActiveAlert) { active[alert.labels] = alert }
+
     // MARK: Evaluation
 
     /// Updates every alert to its state at `time` by the expression's result.
     ///
     /// - Returns: `ALERTS` and `ALERTS_FOR_STATE`, if the state was restored.
     mutating func evaluate(
-        _ samples: [RuleSample], at time: Int64, queryOffset: Int64, limit: Int, _ environment: RuleEnvironment,
+        _ samples: [RuleSample], at time: Int64, in group: RuleGroupDefinition, _ environment: RuleEnvironment,
         warn: (String) -> Void
     ) throws(RuleError) -> [RuleSample] {
-        let found = try expand(samples, at: time, queryOffset: queryOffset, environment, warn: warn)
+        let expansion = Expansion(time: time, queryOffset: group.queryOffset, environment)
+        let found = try expand(samples, expansion, warn: warn)
+        var missing: [Labels: ActiveAlert] = [:]
+        if !selectors.isEmpty {
+            missing = try missingAlerts(besides: found, expansion, RuleSelectorResults(group, environment), warn: warn)
+        }
         for (labels, alert) in found {
             if var known = active[labels], known.state != .inactive {
                 known.value = alert.value
                 known.annotations = alert.annotations
+                known.element = alert.element
+                known.lastSeenAt = time
+                known.missing = nil
                 active[labels] = known
             } else {
                 active[labels] = alert
             }
         }
+        for (labels, alert) in missing { active[labels] = alert }
         var result: [RuleSample] = []
         var count = 0
         for alert in alerts {
-            guard let next = advance(alert, isPresent: found[alert.labels] != nil, at: time) else {
+            guard
+                let next = advance(
+                    alert, isPresent: found[alert.labels] != nil || missing[alert.labels] != nil, at: time)
+            else {
                 active[alert.labels] = nil
                 continue
             }
@@ -98,9 +120,9 @@ struct AlertingRule: Sendable {
             count += 1
             if isRestored { append(next, to: &result) }
         }
-        if limit > 0, count > limit {
+        if group.limit > 0, count > group.limit {
             active = [:]
-            throw RuleError("exceeded limit of \(limit) with \(count) alerts")
+            throw RuleError("exceeded limit of \(group.limit) with \(count) alerts")
         }
         return result
     }
@@ -138,45 +160,66 @@ struct AlertingRule: Sendable {
         return alert
     }
 
+    /// The facts and functions with which the templates of one evaluation are expanded.
+    struct Expansion {
+        let time: Int64
+        let queryOffset: Int64
+        let environment: RuleEnvironment
+        fileprivate let functions: AlertTemplateFunctions
+
+        init(time: Int64, queryOffset: Int64, _ environment: RuleEnvironment) {
+            self.time = time
+            self.queryOffset = queryOffset
+            self.environment = environment
+            let queryText = environment.queryText
+            functions = AlertTemplateFunctions(now: time, externalURL: environment.externalURL) { text in
+                try queryText(text, time - queryOffset).map { TemplateSample(labels: $0.labels, value: $0.value) }
+            }
+        }
+    }
+
     /// The label sets and annotations of a result.
-    private func expand(
-        _ samples: [RuleSample], at time: Int64, queryOffset: Int64, _ environment: RuleEnvironment,
-        warn: (String) -> Void
+    func expand(
+        _ samples: [RuleSample], _ expansion: Expansion, warn: (String) -> Void
     ) throws(RuleError) -> [Labels: ActiveAlert] {
         var found: [Labels: ActiveAlert] = [:]
-        let queryText = environment.queryText
-        let functions = AlertTemplateFunctions(now: time, externalURL: environment.externalURL) { text in
-            try queryText(text, time - queryOffset).map { TemplateSample(labels: $0.labels, value: $0.value) }
-        }
         for sample in samples {
-            let data = TemplateData(
-                labels: sample.labels, externalLabels: environment.externalLabels,
-                externalURL: environment.externalURL,
-                value: sample.histogram.map { .histogram($0, environment.histogramText($0)) } ?? .float(sample.value))
-            func text(_ template: AlertTemplate) -> String {
-                do throws(TemplateError) {
-                    let result = try template.expand(data, functions)
-                    environment.templateCounts.expanded(failed: false)
-                    return result
-                } catch {
-                    environment.templateCounts.expanded(failed: true)
-                    warn(error.description)
-                    return "<error expanding template: \(error.description)>"
-                }
-            }
-            var builder = LabelsBuilder(sample.labels)
-            builder.remove(Labels.nameLabel)
-            for (name, template) in labelTemplates { builder.set(name, text(template)) }
-            builder.set("alertname", definition.name)
-            let labels = builder.labels()
-            // An annotation that expands to an empty text stays.
-            let annotations = Labels(keepingEmpty: annotationTemplates.map { ($0.0, text($0.1)) })
-            let alert = ActiveAlert(labels: labels, annotations: annotations, value: sample.value, activeAt: time)
-            guard found.updateValue(alert, forKey: labels) == nil else {
+            let alert = expand(sample, expansion, warn: warn)
+            guard found.updateValue(alert, forKey: alert.labels) == nil else {
                 throw RuleError("vector contains metrics with the same labelset after applying alert labels")
             }
         }
         return found
+    }
+
+    /// The alert of one element of a result.
+    func expand(_ sample: RuleSample, _ expansion: Expansion, warn: (String) -> Void) -> ActiveAlert {
+        let environment = expansion.environment
+        let data = TemplateData(
+            labels: sample.labels, externalLabels: environment.externalLabels, externalURL: environment.externalURL,
+            value: sample.histogram.map { .histogram($0, environment.histogramText($0)) } ?? .float(sample.value))
+        func text(_ template: AlertTemplate) -> String {
+            do throws(TemplateError) {
+                let result = try template.expand(data, expansion.functions)
+                environment.templateCounts.expanded(failed: false)
+                return result
+            } catch {
+                environment.templateCounts.expanded(failed: true)
+                warn(error.description)
+                return "<error expanding template: \(error.description)>"
+            }
+        }
+        var builder = LabelsBuilder(sample.labels)
+        builder.remove(Labels.nameLabel)
+        let element = selectors.isEmpty ? .empty : builder.labels()
+        for (name, template) in labelTemplates { builder.set(name, text(template)) }
+        builder.set("alertname", definition.name)
+        // An annotation that expands to an empty text stays.
+        let annotations = Labels(keepingEmpty: annotationTemplates.map { ($0.0, text($0.1)) })
+        var alert = ActiveAlert(
+            labels: builder.labels(), annotations: annotations, value: sample.value, activeAt: expansion.time)
+        alert.element = element
+        return alert
     }
 
     private func append(_ alert: ActiveAlert, to result: inout [RuleSample]) {
@@ -199,10 +242,11 @@ struct AlertingRule: Sendable {
     mutating func takeAlertsToSend(
         at time: Int64, interval: Int64, resendDelay: Int64, externalURL: String
     ) -> [Alert] {
+        let due = active.values.filter { $0.needsSending(at: time, resendDelay: resendDelay) }
+        if due.isEmpty { return [] }
         let validity = 4 * max(interval, resendDelay)
         let url = "\(externalURL)/graph?g0.expr=\(GoURL.queryEscape(definition.expression.text))&g0.tab=1"
         var result: [Alert] = []
-        let due = active.values.filter { $0.needsSending(at: time, resendDelay: resendDelay) }
         for alert in due.sorted(by: { $0.labels < $1.labels }) {
             change(alert.labels) {
                 $0.lastSentAt = time

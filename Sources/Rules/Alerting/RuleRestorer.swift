@@ -6,27 +6,23 @@ extension AlertingRule {
     ///
     /// Time without evaluations does not count towards `for`. An alert that was about to fire still waits for the grace
     /// period, so that an effect of the restart itself does not cause a notification.
-    mutating func restore(at now: Int64, _ environment: RuleEnvironment) throws {
+    mutating func restore(
+        at now: Int64, in group: RuleGroupDefinition, _ environment: RuleEnvironment
+    ) throws {
         guard !isRestored else { return }
+        try restoreMissing(at: now, in: group, environment)
         let hold = definition.holdDuration
         guard hold >= environment.forGracePeriod, !active.isEmpty, let source = environment.source else {
             isRestored = true
             return
         }
-        var matchers = [
-            Matcher(name: Labels.nameLabel, equals: "ALERTS_FOR_STATE"),
-            Matcher(name: "alertname", equals: definition.name),
-        ]
-        // A label with a template has a different value in every series.
-        for label in definition.labels where !label.value.contains("{{") {
-            matchers.append(Matcher(name: label.name, equals: label.value))
-        }
+        let matchers = restoreMatchers("ALERTS_FOR_STATE", definition.name)
         let series = try source.select(
             SelectRequest(matchers: matchers, minTime: now - environment.outageTolerance, maxTime: now))
         var columns = SampleColumns()
         for index in 0..<series.count {
             let labels = series.labels(index).withoutName
-            guard active[labels] != nil else { continue }
+            guard let known = active[labels], known.missing == nil else { continue }
             try series.read(index, into: &columns)
             guard columns.count > 0 else { continue }
             let value = columns.values[columns.count - 1]
@@ -46,5 +42,17 @@ extension AlertingRule {
             change(labels) { $0.activeAt = activeAt }
         }
         isRestored = true
+    }
+
+    /// The matchers of the series that the rule has written for its alerts.
+    func restoreMatchers(_ metric: String, _ name: String) -> [Matcher] {
+        var matchers = [
+            Matcher(name: Labels.nameLabel, equals: metric), Matcher(name: "alertname", equals: name),
+        ]
+        // A label with a template has a different value in every series.
+        for label in definition.labels where !label.value.contains("{{") {
+            matchers.append(Matcher(name: label.name, equals: label.value))
+        }
+        return matchers
     }
 }

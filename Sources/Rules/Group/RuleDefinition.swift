@@ -1,3 +1,4 @@
+import Config
 import Model
 import PromQL
 
@@ -31,6 +32,9 @@ package struct RuleDefinition: Sendable {
     package var holdDuration: Int64
     /// Milliseconds.
     package var keepFiringFor: Int64
+    package var onMissing = OnMissing.resolve
+    /// Gives the result of a rule of the daemon's own at a time in ms, in place of the expression.
+    package var feed: (@Sendable (_ time: Int64) -> [RuleSample])?
 
     package init(
         kind: Kind, name: String, expression: RuleExpression, labels: [Label] = [], annotations: [Label] = [],
@@ -54,6 +58,7 @@ package struct RuleDefinition: Sendable {
     func isSame(as other: RuleDefinition) -> Bool {
         continues(other) && expression.text == other.expression.text && annotations == other.annotations
             && holdDuration == other.holdDuration && keepFiringFor == other.keepFiringFor
+            && onMissing == other.onMissing
     }
 }
 
@@ -79,6 +84,8 @@ package struct RuleGroupDefinition: Sendable {
         self.limit = limit
         self.rules = rules
     }
+
+    var place: RuleGroupPlace { RuleGroupPlace(file: file, name: name) }
 
     /// `file;name`, which identifies a group.
     package var key: String { file + ";" + name }

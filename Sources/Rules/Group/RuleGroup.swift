@@ -55,6 +55,8 @@ struct RuleGroup: Sendable {
     private(set) var lastEvaluation: Int64 = 0
     /// Nanoseconds.
     private(set) var lastDuration: Int64 = 0
+    /// The number of the last evaluations, one after the other, that took longer than the interval.
+    private(set) var slowEvaluations = 0
     /// Nanoseconds.
     private(set) var restoreDuration: Int64 = 0
     private(set) var needsRestore: Bool
@@ -128,6 +130,33 @@ struct RuleGroup: Sendable {
         return time + (missed + 1) * definition.interval
     }
 
+    /// The longest time for which recording rules catch up, ms.
+    static let longestCatchUp: Int64 = 3_600_000
+
+    /// The missed times between the evaluations for `time` and `next` at which the recording rules are still evaluated.
+    ///
+    /// A group that is always slower than its interval would only get slower, so it does not catch up.
+    func missedTimes(after time: Int64, before next: Int64, now: Int64) -> [Int64] {
+        guard slowEvaluations < 2, rules.contains(where: { $0.alerting == nil }) else { return [] }
+        let first = max(
+            time + definition.interval, evaluationTime(atOrBefore: now - Self.longestCatchUp) + definition.interval)
+        return Array(stride(from: first, to: next, by: Int64.Stride(definition.interval)))
+    }
+
+    /// Evaluates the recording rules alone for missed times, the oldest first, for half an interval at most, so that
+    /// alerts do not wait.
+    mutating func catchUp(_ times: [Int64], _ environment: RuleEnvironment) {
+        if times.isEmpty { return }
+        let end =
+            environment.clock.monotonic() + definition.interval.multipliedReportingOverflow(by: 500_000).partialValue
+        for time in times {
+            guard environment.clock.monotonic() < end else { return }
+            for index in rules.indices where rules[index].alerting == nil {
+                evaluate(index..<index + 1, at: time, environment)
+            }
+        }
+    }
+
     /// Moves the times of all alerts after the wall clock was set by `step` ms, so that the lengths of their waits
     /// stay.
     mutating func shift(by step: Int64) {
@@ -151,17 +180,18 @@ struct RuleGroup: Sendable {
             staleSeries = [:]
         }
         lastDuration = environment.clock.monotonic() - began
+        slowEvaluations = lastDuration / 1_000_000 >= definition.interval ? min(slowEvaluations + 1, 2) : 0
     }
 
     /// Evaluates a batch of rules; with ``RuleEnvironment/concurrent`` their expressions at the same time.
     private mutating func evaluate(_ batch: Range<Int>, at time: Int64, _ environment: RuleEnvironment) {
-        let place = RuleGroupPlace(file: definition.file, name: definition.name)
+        let place = definition.place
         let stamp = time - definition.queryOffset
         var results: [QueryOutcome] = []
         if batch.count > 1, let concurrent = environment.concurrent {
-            let expressions = rules[batch].map(\.definition.expression)
+            let definitions = rules[batch].map(\.definition)
             results = concurrent.map(batch.count) { index in
-                QueryOutcome(expressions[index], at: stamp, place, environment)
+                QueryOutcome(definitions[index], at: stamp, place, environment)
             }
         }
         for index in batch {
@@ -172,7 +202,7 @@ struct RuleGroup: Sendable {
             let known = results.isEmpty ? nil : results[index - batch.lowerBound]
             do {
                 let outcome =
-                    known ?? QueryOutcome(rules[index].definition.expression, at: stamp, place, environment)
+                    known ?? QueryOutcome(rules[index].definition, at: stamp, place, environment)
                 counts.samples += try evaluateRule(index, outcome.result, at: time, environment)
                 rules[index].health.state = .good
                 rules[index].health.lastError = nil
@@ -199,10 +229,13 @@ struct RuleGroup: Sendable {
         let duration: Int64
 
         init(
-            _ expression: RuleExpression, at stamp: Int64, _ place: RuleGroupPlace, _ environment: RuleEnvironment
+            _ rule: RuleDefinition, at stamp: Int64, _ place: RuleGroupPlace, _ environment: RuleEnvironment
         ) {
             let began = environment.clock.monotonic()
-            result = Result { try environment.query(expression, stamp, place) }
+            result = Result {
+                if let feed = rule.feed { return .vector(feed(stamp)) }
+                return try environment.query(rule.expression, stamp, place)
+            }
             duration = environment.clock.monotonic() - began
         }
     }
@@ -219,7 +252,7 @@ struct RuleGroup: Sendable {
         let samples: [RuleSample]
         if rules[index].alerting != nil {
             let evaluated = try rules[index].alerting?.evaluate(
-                result, at: time, queryOffset: group.queryOffset, limit: group.limit, environment,
+                result, at: time, in: group, environment,
                 warn: { error in
                     Self.log.warn(
                         "Expanding alert template failed", about: [group.file, group.name, definition.name],
@@ -316,7 +349,7 @@ struct RuleGroup: Sendable {
         let began = environment.clock.monotonic()
         for index in rules.indices {
             do {
-                try rules[index].alerting?.restore(at: now, environment)
+                try rules[index].alerting?.restore(at: now, in: definition, environment)
             } catch {
                 Self.log.error(
                     "Failed to restore 'for' state",

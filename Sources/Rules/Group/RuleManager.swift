@@ -200,6 +200,7 @@ package final class RuleManager: Sendable {
         _ = steps.observe(clock)
         var time = first.evaluationTime(atOrBefore: clock.now()) + first.definition.interval
         var evaluations = 0
+        var missed: [Int64] = []
         while !Task.isCancelled {
             // If the clock was set back since `time` was computed, the wait is at most one interval.
             let latest = clock.now() + first.definition.interval
@@ -210,20 +211,24 @@ package final class RuleManager: Sendable {
                 // The times of evaluations are wall time; the lengths of the alerts' waits stay.
                 time = current.evaluationTime(atOrBefore: clock.now())
                 current.shift(by: step)
+                missed = []
             }
-            let before = current
+            let (before, behind) = (current, missed)
             evaluations += 1
             // The first evaluation may be before the first scrape; at the second, recording rules have results, too.
             let restores = before.needsRestore && evaluations >= 2
             let nominal = time
             var group = await Self.threads.run {
                 var group = before
+                group.catchUp(behind, environment)
                 group.evaluate(at: nominal, environment)
                 if restores { group.restore(at: environment.clock.now(), environment) }
                 return group
             }
             metrics.observe(group)
-            let next = group.nextTime(after: time, now: clock.now())
+            let now = clock.now()
+            let next = group.nextTime(after: time, now: now)
+            missed = group.missedTimes(after: time, before: next, now: now)
             let result = group
             runner.group.withLock { $0 = result }
             time = next

@@ -57,10 +57,12 @@ package enum RuleSet {
         // The loader has named the rule that lacks an expression.
         guard !rule.expression.isEmpty else { return nil }
         do {
-            return RuleDefinition(
+            var definition = RuleDefinition(
                 kind: rule.kind == .alerting ? .alerting : .recording, name: rule.name,
                 expression: try parse(rule.expression), labels: rule.labels, annotations: rule.annotations,
                 holdDuration: rule.holdDuration, keepFiringFor: rule.keepFiringFor)
+            definition.onMissing = rule.onMissing
+            return definition
         } catch {
             note(rule.expressionPlace, "could not parse expression: \(error)")
             return nil

@@ -24,7 +24,11 @@ package final class ArrayStore: SampleStore, SeriesSource {
     private struct State: Sendable {
         var series: [Series] = []
         var byLabels: [Labels: Int] = [:]
+        var selects = 0
     }
+
+    /// The number of times that series were selected.
+    package var selects: Int { state.withLock { $0.selects } }
 
     private let state = Mutex(State())
 
@@ -127,7 +131,10 @@ package final class ArrayStore: SampleStore, SeriesSource {
     }
 
     package func select(_ request: SelectRequest) -> any SeriesSet {
-        let all = state.withLock { $0.series }
+        let all = state.withLock { state in
+            state.selects += 1
+            return state.series
+        }
         var matching = all.filter { series in
             series.timestamps.contains { $0 >= request.minTime && $0 <= request.maxTime }
                 && request.matchers.allSatisfy { $0.matches(series.labels) }

@@ -9,9 +9,12 @@ package struct RuleTestRunner: Sendable {
     private let tools: RuleTestTools
     /// Whether unknown keys are ignored, in the tests and in rules.
     private let ignoresUnknownKeys: Bool
+    /// Whether rules may have martlet's own keys.
+    private let readsOwnKeys: Bool
 
-    package init(_ tools: RuleTestTools, ignoresUnknownKeys: Bool = false) {
+    package init(_ tools: RuleTestTools, ignoresUnknownKeys: Bool = false, readsOwnKeys: Bool = false) {
         self.tools = tools
+        self.readsOwnKeys = readsOwnKeys
         self.ignoresUnknownKeys = ignoresUnknownKeys
     }
 
@@ -69,7 +72,9 @@ package struct RuleTestRunner: Sendable {
                 let paths = try FileGlob.expand(pattern)
                 if paths.isEmpty { report.warnings.append("no file match pattern \(pattern)") }
                 for path in paths where !ruleFiles.contains(where: { $0.path == path }) {
-                    ruleFiles.append(try RuleFileLoader.load(path: path, ignoresUnknownKeys: ignoresUnknownKeys))
+                    ruleFiles.append(
+                        try RuleFileLoader.load(
+                            path: path, ignoresUnknownKeys: ignoresUnknownKeys, readsOwnKeys: readsOwnKeys))
                 }
             }
             for test in file.tests where patterns.isEmpty || patterns.contains(where: { $0.matches(test.name) }) {
@@ -104,7 +109,7 @@ package struct RuleTestRunner: Sendable {
             queryText: { text, time in
                 let expression = try tools.parseExpression(text)
                 return try tools.query(store, expression, time, interval).samples(forTemplate: expression.syntax)
-            }, histogramText: tools.histogramText, store: store, clock: SystemClock(),
+            }, histogramText: tools.histogramText, store: store, source: store, clock: SystemClock(),
             externalLabels: Labels(test.externalLabels.map { ($0.name, $0.value) }), externalURL: test.externalURL)
         var groups: [RuleGroup] = []
         var inputs: [Input] = []

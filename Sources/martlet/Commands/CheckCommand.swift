@@ -20,7 +20,7 @@ enum CheckCommand {
     /// The features of the language, for commands that read expressions.
     private static let ofLanguage: Set<Feature> = [
         .binaryOperatorFillModifiers, .delayedNameRemoval, .durationExpressions, .experimentalFunctions,
-        .extendedRangeSelectors,
+        .extendedRangeSelectors, .martletRules,
     ]
 
     static let languageFeatures = Flag(
@@ -212,7 +212,8 @@ enum CheckCommand {
         var duplicates: [RuleSet.Duplicate] = []
         var count = 0
         do throws(ConfigError) {
-            let file = try RuleFileLoader.parse(text: try read(), path: name, problems)
+            let file = try RuleFileLoader.parse(
+                text: try read(), path: name, readsOwnKeys: features.contains(.martletRules), problems)
             let (groups, errors) = RuleSet.definitions([file], evaluationInterval: 60_000) {
                 try RuleExpression($0, engine: engine)
             }

@@ -32,7 +32,8 @@ enum TestCommand {
         options.delayedNameRemoval = features.contains(.delayedNameRemoval)
         let patterns = try parsed.all("run").map { try SearchRegex($0) }
         let succeeded = RuleTestRunner(
-            .standard(options: options), ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields")
+            .standard(options: options), ignoresUnknownKeys: parsed.boolean("ignore-unknown-fields"),
+            readsOwnKeys: features.contains(.martletRules)
         ).run(
             files: parsed.positional, run: patterns, output: { print($0) }, failure: { Command.complain($0) })
         return succeeded ? 0 : 1

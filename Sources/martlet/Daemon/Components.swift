@@ -30,6 +30,11 @@ struct Components: Sendable {
     /// All receivers of alerts.
     let alertSinks: AlertFanOut
     let rules: RuleManager
+    /// Nil unless targets are expected.
+    let expectedTargets: ExpectedTargets?
+    /// Nil without the file of heartbeats.
+    let heartbeats: Heartbeats?
+    let pings: HeartbeatPings?
 
     /// Opens the storage, and builds all parts that use it.
     ///
@@ -76,6 +81,31 @@ struct Components: Sendable {
         environment.concurrent =
             options.rules.concurrent > 0 ? Workers.rules(limit: options.rules.concurrent) : nil
         rules = RuleManager(environment: environment, metrics: metrics)
+        let now = clock.now()
+        expectedTargets = options.rules.expectedTargetsAfter.map { [scrape] after in
+            ExpectedTargets(after: after) {
+                scrape.targets().filter { $0.lastScrape != 0 }.map { .init(job: $0.pool, labels: $0.labels) }
+            }
+        }
+        expectedTargets?.restore(from: store, at: now, outageTolerance: options.rules.outageTolerance)
+        guard !options.files.heartbeats.isEmpty else {
+            (heartbeats, pings) = (nil, nil)
+            return
+        }
+        heartbeats = Heartbeats(store: store, source: store, clock: clock)
+        pings = HeartbeatPings(clock: clock, metrics: metrics) { [scrape, rules, notifier] in
+            let time = clock.now()
+            return Liveness(scrape, rules, notifier, start: now, now: time).reasons(at: time)
+        }
+    }
+
+    /// The groups of rules of the daemon's own alerts.
+    func builtInRules(_ configuration: Configuration) throws -> [RuleGroupDefinition] {
+        let interval = configuration.global.evaluationInterval
+        return [
+            try expectedTargets?.group(evaluationInterval: interval),
+            try heartbeats?.rules(evaluationInterval: interval),
+        ].compactMap { $0 }
     }
 
     /// Opens the storage with a file system that is limited by the size retention.

@@ -69,6 +69,7 @@ final class Daemon: Sendable {
         parts.alertmanagers.start()
         parts.notifier?.start()
         parts.rules.start()
+        parts.pings?.start()
         status.serve()
         StartReport.listening(options.web)
         let watch = reloader.watchFiles()

@@ -13,6 +13,8 @@ struct DaemonOptions: Sendable {
         let isConfigurationGiven: Bool
         /// The configuration file of the built-in notifier; empty for none.
         let alerting: String
+        /// The file of the heartbeats that are sent and expected; empty for none.
+        let heartbeats: String
         /// The interval of the checks of the files, ms; nil if they are not watched.
         let autoReloadInterval: Int64?
     }
@@ -45,6 +47,8 @@ struct DaemonOptions: Sendable {
         let resendDelay: Int64
         let outageTolerance: Int64
         let forGracePeriod: Int64
+        /// The ms after which a target is expected to stay; nil if none is.
+        let expectedTargetsAfter: Int64?
         /// The rules that may be evaluated at once beside one of each group; 0 for none.
         let concurrent: Int
     }
@@ -141,6 +145,7 @@ extension DaemonOptions.Files {
         configuration = flags.text("config.file")
         isConfigurationGiven = flags.isGiven("config.file")
         alerting = flags.text("alerting.config.file")
+        heartbeats = flags.text("heartbeat.config.file")
         let isWatched = flags.boolean("config.auto-reload") || features.contains(.autoReloadConfig)
         autoReloadInterval = isWatched ? max(1000, flags.duration("config.auto-reload-interval")) : nil
     }
@@ -175,6 +180,8 @@ extension DaemonOptions.Rules {
         resendDelay = flags.duration("rules.alert.resend-delay")
         outageTolerance = flags.duration("rules.alert.for-outage-tolerance")
         forGracePeriod = flags.duration("rules.alert.for-grace-period")
+        let after = flags.duration("rules.expected-targets-after")
+        expectedTargetsAfter = after > 0 ? after : nil
         concurrent =
             features.contains(.concurrentRuleEvaluation) ? max(0, flags.integer("rules.max-concurrent-evals")) : 0
     }

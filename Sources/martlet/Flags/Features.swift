@@ -10,6 +10,7 @@ enum Feature: String, CaseIterable, Sendable {
     case extraScrapeMetrics = "extra-scrape-metrics"
     case fastStartup = "fast-startup"
     case histogramsStartTimestampEncoding = "histograms-st-encoding"
+    case martletRules = "martlet-rules"
     case memorySnapshotOnShutdown = "memory-snapshot-on-shutdown"
     case metadataWALRecords = "metadata-wal-records"
     case nativeHistograms = "native-histograms"
@@ -36,7 +37,8 @@ enum Feature: String, CaseIterable, Sendable {
         switch self {
         case .autoReloadConfig, .concurrentRuleEvaluation, .createdTimestampZeroIngestion, .extraScrapeMetrics,
             .binaryOperatorFillModifiers, .delayedNameRemoval, .experimentalFunctions,
-            .extendedRangeSelectors, .perStepStatistics, .searchAPI, .startTimestampStorage, .typeAndUnitLabels,
+            .extendedRangeSelectors, .martletRules, .perStepStatistics, .searchAPI, .startTimestampStorage,
+            .typeAndUnitLabels,
             .useStartTimestamps:
             .used
         case .delayedCompaction: .ignored("a block is cut half a minute after its window has ended")

@@ -142,6 +142,13 @@ enum ServerFlags {
             "rules.max-concurrent-evals", .integer, "4",
             "Most rules evaluated at once besides the one that each group evaluates, with the feature "
                 + "concurrent-rule-eval."),
+        Flag(
+            "rules.expected-targets-after", .duration, "0s",
+            "Raise an alert for a target that vanishes from discovery after it was there for this long, for instance "
+                + "1d; 0 for none."),
+        Flag(
+            "heartbeat.config.file", .text, "",
+            "File with URLs to call while martlet is alive, and with heartbeats that others have to send."),
         Flag("alertmanager.notification-queue-capacity", .integer, "10000", "Alerts waiting per Alertmanager."),
         Flag("alertmanager.notification-batch-size", .integer, "256", "Most alerts per request to an Alertmanager."),
         Flag(

@@ -17,6 +17,18 @@ final class RecordingSink: AlertSink {
     }
 }
 
+/// A gate at which threads wait until it is opened.
+final class DispatchGate: Sendable {
+    private let semaphore = TimedSemaphore(value: 0)
+
+    func wait() {
+        semaphore.wait()
+        semaphore.signal()
+    }
+
+    func open() { semaphore.signal() }
+}
+
 /// A rule manager over a store in memory; expressions give what the test says.
 final class RuleFixture {
     typealias Results = [String: RuleQueryResult]
@@ -29,7 +41,7 @@ final class RuleFixture {
     /// What each expression gives.
     private final class Box: Sendable {
         let results = Mutex<Results>([:])
-        let during = Mutex<(@Sendable () -> Void)?>(nil)
+        let during = Mutex<(@Sendable (String) -> Void)?>(nil)
     }
     private let box = Box()
 
@@ -49,7 +61,7 @@ final class RuleFixture {
         manager = RuleManager(
             environment: RuleEnvironment(
                 query: { expression, _, _ in
-                    box.during.withLock { $0 }?()
+                    box.during.withLock { $0 }?(expression.text)
                     guard let result = box.results.withLock({ $0[expression.text] }) else {
                         throw RuleError("no such expression")
                     }
@@ -64,7 +76,12 @@ final class RuleFixture {
     }
 
     /// Calls `body` during each evaluation, on its thread.
-    func during(_ body: @escaping @Sendable () -> Void) { box.during.withLock { $0 = body } }
+    func during(_ body: @escaping @Sendable () -> Void) { box.during.withLock { $0 = { _ in body() } } }
+
+    /// Calls `body` during each evaluation of `expression`, on its thread.
+    func during(_ expression: String, _ body: @escaping @Sendable () -> Void) {
+        box.during.withLock { $0 = { if $0 == expression { body() } } }
+    }
 
     func set(_ expression: String, result: RuleQueryResult?) { box.results.withLock { $0[expression] = result } }
 

@@ -1,9 +1,11 @@
 import Config
 import Model
-import Rules
+import Platform
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Rules
 
 @Suite("Rule group")
 struct RuleGroupTests {
@@ -145,7 +147,108 @@ struct RuleGroupTests {
         await fixture.manager.stop()
         let counts = fixture.manager.status()[0].counts
         #expect(counts.missed == 2)
-        #expect(counts.evaluations == 3)
+        // Recording rules catch up, which does not count as an iteration.
+        #expect(counts.iterations == 5)
+        #expect(counts.evaluations == 5)
+    }
+
+    /// Evaluates a group once, lets the daemon stand still for `pause` minutes, and lets it evaluate again.
+    ///
+    /// - Returns: The minutes after the first evaluation with a sample of the recording rule, and with one of the alert.
+    private func samplesAfterPause(
+        _ pause: Int64, during: @escaping @Sendable (ManualClock) -> Void = { _ in }
+    ) async throws -> (recorded: [Int64], alerts: [Int64]) {
+        let fixture = RuleFixture(start: 1_000_000)
+        fixture.set("e", [([], 1)])
+        try fixture.manager.apply([
+            RuleFixture.group([RuleFixture.record("r", expression: "e"), RuleFixture.alert()])
+        ])
+        fixture.manager.start()
+        while fixture.clock.nextDeadline == nil { await Task.yield() }
+        let first = try #require(fixture.clock.nextDeadline)
+        fixture.clock.advance(to: first)
+        await fixture.clock.waitForSleeper(until: first + 60_000)
+        let clock = fixture.clock
+        fixture.during { during(clock) }
+        fixture.clock.advance(to: first + pause * 60_000 + 1000)
+        while fixture.manager.status()[0].lastEvaluation < first + pause * 60_000
+            || fixture.manager.status()[0].counts.iterations < Int(pause) + 1
+        { await Task.yield() }
+        await fixture.manager.stop()
+        func minutes(_ name: String) throws -> [Int64] {
+            let series = fixture.store.select(
+                SelectRequest(
+                    matchers: [Matcher(name: "__name__", equals: name)], minTime: first,
+                    maxTime: first + (pause + 5) * 60_000))
+            var columns = SampleColumns()
+            guard series.count > 0 else { return [] }
+            try series.read(0, into: &columns)
+            return (0..<columns.count).map { (columns.timestamps[$0] - first) / 60_000 }
+        }
+        return (try minutes("r"), try minutes("ALERTS"))
+    }
+
+    @Test("after a pause recording rules catch up, alerting rules do not")
+    func catchUp() async throws {
+        let result = try await samplesAfterPause(10)
+        #expect(result.recorded == Array(0...10))
+        #expect(result.alerts == [0, 1, 10])
+    }
+
+    @Test("after a long pause recording rules catch up with the last hour")
+    func catchUpHour() async throws {
+        let result = try await samplesAfterPause(300)
+        #expect(result.recorded == [0, 1] + Array(241...300))
+    }
+
+    @Test("catching up takes half an interval at most, so that alerts do not wait")
+    func catchUpSlowly() async throws {
+        let result = try await samplesAfterPause(20) { $0.advance(to: $0.now() + 10_000) }
+        // The first evaluation after the pause, three that were missed in 30 s, and the present.
+        #expect(result.recorded.filter { $0 <= 20 } == [0, 1, 2, 3, 4, 20])
+    }
+
+    @Test("a group that is always too slow does not catch up")
+    func tooSlow() throws {
+        var group = RuleGroup(
+            try RuleGroup.Compiled(RuleFixture.group([RuleFixture.record("r", expression: "e")])),
+            needsRestore: false, store: ArrayStore())
+        let clock = ManualClock(now: 0)
+        let environment = RuleEnvironment(
+            query: { _, _, _ in
+                clock.advance(to: clock.now() + 200_000)
+                return .scalar(1)
+            }, queryText: { _, _ in [] }, store: ArrayStore(), clock: clock)
+        group.evaluate(at: 0, environment)
+        #expect(group.missedTimes(after: 0, before: 180_000, now: clock.now()) == [60_000, 120_000])
+        group.evaluate(at: 180_000, environment)
+        #expect(group.missedTimes(after: 180_000, before: 360_000, now: clock.now()) == [])
+    }
+
+    @Test("a slow rule delays no other group")
+    func slowRule() async throws {
+        let fixture = RuleFixture(start: 1_000_000)
+        fixture.set("e", [([], 1)])
+        let gate = DispatchGate()
+        try fixture.manager.apply([
+            RuleFixture.group([RuleFixture.record("slow", expression: "e")], name: "slow"),
+            RuleFixture.group([RuleFixture.record("fast", expression: "f")], name: "fast"),
+        ])
+        fixture.set("f", [([], 1)])
+        fixture.during("e") { gate.wait() }
+        fixture.manager.start()
+        var fast = 0
+        while fast < 5 {
+            while fixture.clock.nextDeadline == nil { await Task.yield() }
+            fixture.clock.advance(to: fixture.clock.now() + 60_000)
+            while fixture.manager.status().first(where: { $0.name == "fast" })?.counts.evaluations ?? 0 <= fast {
+                await Task.yield()
+            }
+            fast += 1
+        }
+        #expect(fixture.manager.status().first { $0.name == "slow" }?.counts.evaluations == 0)
+        gate.open()
+        await fixture.manager.stop()
     }
 
     @Test("readers during an evaluation get the state after the last one, and do not wait")

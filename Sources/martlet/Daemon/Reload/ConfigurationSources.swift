@@ -7,6 +7,7 @@ struct ConfigurationSources: Sendable {
     var configuration: Configuration
     /// The settings of the built-in notifier; nil without it.
     var notifier: NotifierSettings?
+    var heartbeats = HeartbeatConfig()
     /// The hash of the files before they were read; nil if they are not watched.
     var sum: ConfigurationSum?
 
@@ -32,7 +33,12 @@ struct ConfigurationSources: Sendable {
             return try Self.configuration(options)
         }
         let notifier = try PreparationStep.notifier.run { try Self.notifier(options) }
-        return ConfigurationSources(configuration: configuration, notifier: notifier, sum: sum)
+        let path = options.files.heartbeats
+        let heartbeats = try PreparationStep.heartbeats.run {
+            path.isEmpty ? HeartbeatConfig() : try HeartbeatConfig.load(path: path)
+        }
+        return ConfigurationSources(
+            configuration: configuration, notifier: notifier, heartbeats: heartbeats, sum: sum)
     }
 
     /// Reads the configuration file, and refuses settings that are not supported yet.

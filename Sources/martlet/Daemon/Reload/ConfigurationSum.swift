@@ -1,6 +1,6 @@
 import Config
 
-/// A hash of the files of a configuration: the main file, the built-in notifier's, the files of rules and those of
+/// A hash of the files of a configuration: the main file, the built-in notifier's, that of heartbeats, the files of rules and those of
 /// `scrape_config_files`, each with its path and content.
 struct ConfigurationSum: Sendable, Equatable {
     private var first: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -8,7 +8,7 @@ struct ConfigurationSum: Sendable, Equatable {
 
     /// Hashes the files that `configuration` names; nil if one cannot be read.
     init?(_ configuration: Configuration, _ files: DaemonOptions.Files) {
-        var paths = [files.configuration, files.alerting].filter { !$0.isEmpty }
+        var paths = [files.configuration, files.alerting, files.heartbeats].filter { !$0.isEmpty }
         for pattern in configuration.ruleFiles + configuration.scrapeConfigFiles {
             guard let files = try? FileGlob.expand(pattern) else { return nil }
             paths += files

@@ -16,9 +16,18 @@ struct PreparedConfiguration: Sendable {
     let queryLog: QueryJournal.PreparedLog
 
     /// Reads and checks all files that the main files name; changes nothing.
-    init(_ sources: ConfigurationSources, engine: QueryEngine) throws(PreparationError) {
+    ///
+    /// - Parameters:
+    ///   - readsOwnRuleKeys: Whether rules may have martlet's own keys.
+    ///   - builtIn: The groups of rules that the daemon has itself.
+    init(
+        _ sources: ConfigurationSources, engine: QueryEngine, readsOwnRuleKeys: Bool,
+        builtIn: [RuleGroupDefinition] = []
+    ) throws(PreparationError) {
         let configuration = sources.configuration
-        let files = try PreparationStep.ruleFiles.run { try Self.ruleFiles(configuration) }
+        let files = try PreparationStep.ruleFiles.run {
+            try Self.ruleFiles(configuration, readsOwnKeys: readsOwnRuleKeys)
+        }
         self.sources = sources
         rules = try PreparationStep.rules.run {
             let (groups, errors) = RuleSet.definitions(
@@ -26,7 +35,7 @@ struct PreparedConfiguration: Sendable {
                 queryOffset: configuration.global.ruleQueryOffset
             ) { try RuleExpression($0, engine: engine) }
             if let first = errors.first { throw first }
-            return try RuleManager.prepare(groups)
+            return try RuleManager.prepare(groups + builtIn)
         }
         alertmanagers = try PreparationStep.alertmanagers.run {
             try AlertmanagerEntry.all(configuration.alerting) { entry in
@@ -39,7 +48,9 @@ struct PreparedConfiguration: Sendable {
         }
     }
 
-    private static func ruleFiles(_ configuration: Configuration) throws(ConfigError) -> [RuleFile] {
+    private static func ruleFiles(
+        _ configuration: Configuration, readsOwnKeys: Bool
+    ) throws(ConfigError) -> [RuleFile] {
         var files: [RuleFile] = []
         for pattern in configuration.ruleFiles {
             let paths = try FileGlob.expand(pattern)
@@ -47,7 +58,7 @@ struct PreparedConfiguration: Sendable {
                 Log("main").warn("A rule file does not exist; its rules are not evaluated", ["file": pattern])
             }
             for path in paths where !files.contains(where: { $0.path == path }) {
-                files.append(try RuleFileLoader.load(path: path))
+                files.append(try RuleFileLoader.load(path: path, readsOwnKeys: readsOwnKeys))
             }
         }
         return files
@@ -60,6 +71,8 @@ enum PreparationStep: CaseIterable, Sendable {
     case configuration
     /// Reads the configuration of the built-in notifier, and its certificates.
     case notifier
+    /// Reads the heartbeats that are sent and expected.
+    case heartbeats
     case ruleFiles
     /// Parses expressions and templates.
     case rules

@@ -32,7 +32,9 @@ final class Reloader: Sendable {
 
     /// Reads and checks all files of the configuration; changes nothing.
     func prepare(_ sources: ConfigurationSources) throws(PreparationError) -> PreparedConfiguration {
-        try PreparedConfiguration(sources, engine: parts.engine)
+        try PreparedConfiguration(
+            sources, engine: parts.engine, readsOwnRuleKeys: options.features.contains(.martletRules),
+            builtIn: try PreparationStep.rules.run { try parts.builtInRules(sources.configuration) })
     }
 
     /// Applies a prepared configuration to all parts.
@@ -46,6 +48,13 @@ final class Reloader: Sendable {
         parts.alertmanagerDiscovery.apply(prepared.alertmanagers)
         if let settings = prepared.sources.notifier { parts.notifier?.reload(settings) }
         parts.store.change(StoreSettings(options.store(configuration)))
+        parts.expectedTargets?.apply(
+            configuration.scrapeConfigs.map { ($0.jobName, $0.fingerprint) }, at: parts.clock.now())
+        parts.heartbeats?.apply(
+            prepared.sources.heartbeats.incoming.map {
+                Heartbeats.Expected(name: $0.name, interval: $0.interval, labels: $0.labels)
+            })
+        parts.pings?.apply(prepared.sources.heartbeats.outgoing)
         parts.scrape.apply(configuration)
         status.apply(configuration, prepared.sources.sum, at: parts.clock.now())
     }

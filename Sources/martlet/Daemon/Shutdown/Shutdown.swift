@@ -31,6 +31,7 @@ final class Shutdown: Sendable {
     func run() -> Int32 {
         log.info("Shutting down")
         status.stop()
+        parts.pings?.stop()
         FileReads.shared.hurry()
         server.cancelHandlers()
         let clock = parts.clock

@@ -13,6 +13,8 @@ extension ScrapeManager: TargetOverview {}
 
 extension RuleManager: RuleOverview {}
 
+extension Heartbeats: HeartbeatInput {}
+
 extension AlertmanagerClient: AlertmanagerOverview {}
 
 extension Notifier: NotificationOverview {

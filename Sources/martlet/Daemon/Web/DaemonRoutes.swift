@@ -37,6 +37,7 @@ struct DaemonRoutes {
         context.settings = settings
         context.scrape = parts.scrape
         context.rules = parts.rules
+        context.heartbeats = parts.heartbeats
         context.alertmanagers = parts.alertmanagers
         context.notifications = parts.notifier
         return context

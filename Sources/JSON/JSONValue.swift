@@ -69,7 +69,7 @@ struct JSONParser {
 
     var next: UInt8? { at < bytes.count ? bytes[at] : nil }
 
-    private func failure(_ reason: String) -> JSONError {
+    func failure(_ reason: String) -> JSONError {
         var (line, column) = (1, 1)
         for byte in bytes[0..<min(at, bytes.count)] {
             if byte == 10 {
@@ -105,7 +105,7 @@ struct JSONParser {
         return result
     }
 
-    private mutating func value() throws(JSONError) -> JSONValue {
+    mutating func value() throws(JSONError) -> JSONValue {
         skipSpace()
         guard let c = next else { throw unexpected("a value") }
         switch c {

@@ -1,4 +1,4 @@
-import GoCompatibility
+import Config
 import Model
 
 /// A node of the routing tree with its inherited values.
@@ -50,7 +50,7 @@ package struct Route: Sendable {
     private func numbered(parentKey: String?, parentID: String?, index: Int) -> Route {
         var node = self
         node.matchers.sort { $0.isBefore($1) }
-        let own = "{" + node.matchers.map(\.alertmanagerText).joined(separator: ",") + "}"
+        let own = node.matchersText
         node.key = parentKey.map { $0 + "/" + own } ?? own
         let written = "{" + node.matchers.map(\.writtenText).joined(separator: ",") + "}"
         node.id = parentID.map { "\($0)/\(written)/\(index)" } ?? written
@@ -87,6 +87,11 @@ package struct Route: Sendable {
         groupBy.map { labels.keeping($0) } ?? labels
     }
 
+    /// The node's own matchers: `{severity="page",team=~"a|b"}`.
+    package var matchersText: String {
+        "{" + matchers.map { AlertMatchers.text($0.name, $0.kind.rawValue, $0.value) }.joined(separator: ",") + "}"
+    }
+
     /// The identity of the group with `groupLabels`, which also differs between routes with equal matchers.
     func groupID(_ groupLabels: Labels) -> String { id + ":" + groupLabels.description }
 
@@ -95,17 +100,6 @@ package struct Route: Sendable {
 }
 
 extension Matcher {
-    /// The matcher as Alertmanager writes it in group keys.
-    ///
-    /// Name and value have Go's quotes if the name has a special character.
-    fileprivate var alertmanagerText: String {
-        let isReserved = name.unicodeScalars.contains {
-            $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)
-        }
-        if isReserved { return "\(GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))" }
-        return name + kind.rawValue + LabelText.quoted(value)
-    }
-
     /// The matcher without the anchors of `match_re`.
     fileprivate var writtenText: String {
         let value = value

@@ -90,6 +90,7 @@ let package = Package(
                 "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON",
                 "Encoding", "Config", "HTTP",
             ]),
+        module("AlertClient", ["GoCompatibility", "Model", "JSON", "Config", "HTTP", "Notify"]),
         module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(
             "API",
@@ -104,7 +105,7 @@ let package = Package(
                 "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config",
                 "Storage",
                 "Interchange",
-                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "Web",
+                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "AlertClient", "Remote", "API", "Web",
             ],
             swiftSettings: settings),
 
@@ -136,6 +137,7 @@ let package = Package(
             "Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"],
             exclude: ["UnitTest/Files"]),
         tests("Notify", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP"]),
+        tests("AlertClient", ["GoCompatibility", "Platform", "Model", "JSON", "Config", "Notify"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(
             "API",
@@ -163,7 +165,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             name: "Fuzz",
             dependencies: [
                 "TestSupport", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Storage",
-                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify",
+                "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify", "AlertClient",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

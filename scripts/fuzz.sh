@@ -11,7 +11,7 @@ flags=(-Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing -Xswiftc -use-ld=lld)
 export SWIFT_BACKTRACE=enable=no
 MARTLET_FUZZ=1 swift build -c release --product Fuzz --scratch-path "$scratch" "${flags[@]}"
 targets=${1:-}
-[ -n "$targets" ] || targets="wal checkpoint block index manifest deletions prometheus-chunk prometheus-index prometheus-wal exposition promql json http-request gzip yaml config template remote-write-v1 remote-write-v2 api-parameters"
+[ -n "$targets" ] || targets="wal checkpoint block index manifest deletions prometheus-chunk prometheus-index prometheus-wal exposition promql json http-request gzip yaml config template alert-data remote-write-v1 remote-write-v2 api-parameters"
 mkdir -p .build/fuzz
 for target in $targets; do
     # What grows while fuzzing stays out of the checked-in corpus.

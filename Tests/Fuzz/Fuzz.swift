@@ -24,7 +24,7 @@ struct Fuzz {
         ("prometheus-wal", { PrometheusHeadTarget.head($0) }),
         ("exposition", { TextTargets.exposition($0) }),
         ("yaml", { ConfigTargets.yaml($0) }), ("config", { ConfigTargets.config($0) }),
-        ("template", { ConfigTargets.template($0) }),
+        ("template", { ConfigTargets.template($0) }), ("alert-data", { AlertTargets.data($0) }),
         ("http-request", { RequestTargets.request($0) }),
         ("remote-write-v1", { PushTargets.push($0, type: "application/x-protobuf") }),
         (

@@ -90,6 +90,7 @@ let package = Package(
                 "CPlatform", "CCurl", "GoCompatibility", "GoTemplate", "Platform", "Telemetry", "Model", "JSON",
                 "Encoding", "Config", "HTTP", "Discovery",
             ]),
+        module("AlertClient", ["GoCompatibility", "Model", "JSON", "Config", "HTTP", "Notify"]),
         module("Remote", ["CSnappy", "Platform", "Telemetry", "Model", "Encoding", "HTTP"]),
         module(
             "API",
@@ -105,7 +106,8 @@ let package = Package(
                 "GoCompatibility", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Config",
                 "Storage",
                 "Interchange",
-                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "Remote", "API", "AlertAPI", "Web",
+                "PromQL", "HTTP", "Discovery", "Scrape", "Rules", "Notify", "AlertClient", "Remote", "API", "AlertAPI",
+                "Web",
             ],
             swiftSettings: settings),
 
@@ -137,6 +139,7 @@ let package = Package(
             "Rules", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "PromQL"],
             exclude: ["UnitTest/Files"]),
         tests("Notify", ["GoTemplate", "Platform", "Telemetry", "Model", "JSON", "Config", "HTTP", "Discovery"]),
+        tests("AlertClient", ["GoCompatibility", "Platform", "Model", "JSON", "Config", "Notify"]),
         tests("Remote", ["Platform", "Telemetry", "Model", "HTTP"]),
         tests(
             "API",
@@ -166,6 +169,7 @@ if Context.environment["MARTLET_FUZZ"] != nil {
             dependencies: [
                 "TestSupport", "Platform", "Telemetry", "Model", "JSON", "Encoding", "Exposition", "Storage",
                 "Interchange", "PromQL", "HTTP", "Remote", "API", "Config", "Discovery", "Rules", "Notify", "AlertAPI",
+                "AlertClient", "GoCompatibility",
             ],
             path: "Tests/Fuzz", swiftSettings: settings))
 }

@@ -90,6 +90,15 @@ public struct JSONReader {
         }
     }
 
+    /// Reads a value of any kind.
+    public mutating func value() throws(JSONError) -> JSONValue { try parser.value() }
+
+    /// An error at the place that was reached, after blanks.
+    public mutating func failure(_ reason: String) -> JSONError {
+        parser.skipSpace()
+        return parser.failure(reason)
+    }
+
     /// Checks that nothing follows.
     public mutating func end() throws(JSONError) {
         parser.skipSpace()

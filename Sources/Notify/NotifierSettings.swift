@@ -78,6 +78,9 @@ package struct NotifierSettings: Sendable {
 }
 
 extension Route {
+    /// The routing tree of a configuration.
+    package init(_ config: AlertmanagerConfig) { self = Route(config.route, parent: Route(receiver: "")).numbered() }
+
     /// A node with its inherited values; time intervals and `continue` are not inherited.
     fileprivate init(_ config: RouteConfig, parent: Route) {
         self.init(

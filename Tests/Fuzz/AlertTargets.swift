@@ -1,48 +1,50 @@
-import AlertAPI
+import AlertClient
 import Config
-import HTTP
+import GoCompatibility
+import JSON
 import Model
 import Notify
-import Platform
-import TestSupport
 
-/// What reads requests of Alertmanager's API.
+/// What the commands for alerts read: answers of servers, and files of silences, data of templates and settings.
 enum AlertTargets {
-    private final class Nowhere: NotificationTransport {
-        func send(_ request: ReceiverRequest) async throws -> ReceiverAnswer { ReceiverAnswer(status: 200) }
+    /// Any bytes give texts whose lines are as many as their elements.
+    static func data(_ bytes: UnsafeRawBufferPointer) {
+        let bytes = Array(bytes)
+        _ = try? SilenceFile.read(bytes, name: "fuzz.json")
+        var settings = ClientSettings()
+        try? settings.add(bytes, path: "fuzz.yml")
+        arguments(String(decoding: bytes, as: UTF8.self))
+        if let fields = try? NotificationFieldsReader.read(bytes) {
+            _ = try? NotificationTemplates.standard.render("{{ toJson . }}{{ .Alerts }}", fields, isHTML: false)
+        }
+        guard let values = (try? JSONValue.parse(bytes))?.array else { return }
+        let alerts = values.compactMap { try? RemoteAlert($0) }
+        let silences = values.compactMap { try? RemoteSilence($0) }
+        for form in AlertPrinter.Form.allCases {
+            let printer = AlertPrinter(form, dateLayout: "2006-01-02 15:04:05.000 MST")
+            for (text, count) in [(printer.text(alerts), alerts.count), (printer.text(silences), silences.count)]
+            where form != .json && text.utf8.count(where: { $0 == 0x0A }) != count + 1 {
+                fatalError("\(count) elements: \(text)")
+            }
+        }
+        for var silence in silences {
+            if let end = try? SilencePeriod.end(silence.startsAt, end: nil, duration: 86_400_000) {
+                silence.setTimes(silence.startsAt, end)
+            }
+            var selection = SilenceSelection()
+            selection.within = 1
+            _ = selection.contains(silence, now: 0)
+            if PostedSilence(silence).id != silence.id { fatalError("another id: \(silence)") }
+        }
     }
 
-    private static func router() -> Router? {
-        let clock = ManualClock(now: 1_700_000_000_000, jumps: true)
-        let text = "route: {receiver: a, group_by: ['...']}\nreceivers: [{name: a, labels: {b: c}}]\n"
-        guard let config = try? AlertmanagerConfigLoader.parse(text: Array(text.utf8), path: "fuzz.yml"),
-            let settings = try? NotifierSettings(config, transport: { _ in Nowhere() }),
-            let notifier = try? Notifier(settings: settings, ledger: nil, clock: clock, externalURL: "http://fuzz")
-        else { return nil }
-        var routes = Router.Builder()
-        AlertAPIRoutes.add(
-            to: &routes,
-            AlertAPIContext(notifier: notifier, clock: clock, startTime: 0, unreadyReason: { nil }))
-        return Router(routes)
-    }
-
-    /// The first byte says which request the rest is: a body, or parameters of the URL.
-    ///
-    /// Everything that is accepted can be listed.
-    static func request(_ bytes: UnsafeRawBufferPointer) {
-        guard let kind = bytes.first, let router = router() else { return }
-        let rest = Array(bytes.dropFirst())
-        let paths = ["/alerts", "/silences", "/alerts", "/alerts/groups", "/receivers", "/silences"]
-        let path = "/api/v2" + paths[Int(kind) % paths.count]
-        let posts = Int(kind) % paths.count < 2
-        let response = router.handle(
-            HTTPRequest(
-                method: posts ? "POST" : "GET", path: path, query: posts ? [] : URLEncoding.parse(rest),
-                headers: [("Content-Type", "application/json")], body: posts ? rest : []))
-        precondition([200, 400, 404, 413, 422].contains(response.status), "\(response.status)")
-        for list in ["/alerts", "/alerts/groups", "/silences"] {
-            let listed = router.handle(HTTPRequest(method: "GET", path: "/api/v2" + list))
-            precondition(listed.status == 200, "\(list): \(listed.status)")
+    /// A text as an argument: a first one is a matcher or an error, and so is a later one.
+    private static func arguments(_ text: String) {
+        for mode in [AlertMatchers.Mode.fallback, .utf8Strict, .classic] {
+            for words in [[text], ["a", text]] {
+                guard let matchers = try? ArgumentMatchers.parse(words, mode) else { continue }
+                if matchers.count != words.count { fatalError("\(words): \(matchers)") }
+            }
         }
     }
 }

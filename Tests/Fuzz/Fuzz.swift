@@ -24,14 +24,14 @@ struct Fuzz {
         ("prometheus-wal", { PrometheusHeadTarget.head($0) }),
         ("exposition", { TextTargets.exposition($0) }),
         ("yaml", { ConfigTargets.yaml($0) }), ("config", { ConfigTargets.config($0) }),
-        ("template", { ConfigTargets.template($0) }),
+        ("template", { ConfigTargets.template($0) }), ("alert-data", { AlertTargets.data($0) }),
         ("http-request", { RequestTargets.request($0) }),
         ("remote-write-v1", { PushTargets.push($0, type: "application/x-protobuf") }),
         (
             "remote-write-v2",
             { PushTargets.push($0, type: "application/x-protobuf;proto=io.prometheus.write.v2.Request") }
         ),
-        ("alert-api", { AlertTargets.request($0) }),
+        ("alert-api", { AlertAPITargets.request($0) }),
         ("api-parameters", { PushTargets.parameters($0) }),
         ("promql", { TextTargets.promql($0) }), ("gzip", { GzipTarget.decode($0) }), ("json", { TextTargets.json($0) }),
         ("dns", { DNSTarget.answer($0) }),

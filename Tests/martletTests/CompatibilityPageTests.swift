@@ -159,7 +159,8 @@ struct CompatibilityPageTests {
     func commands() throws {
         let page = try SourceText.file("docs/compatibility.md")
         var named: Set<String> = ["serve", "version"]
-        for row in Self.rows(page, "promtool").split(separator: "\n").dropFirst(2) {
+        let rows = ["promtool", "amtool"].flatMap { Self.rows(page, $0).split(separator: "\n").dropFirst(2) }
+        for row in rows {
             let cells = row.split(separator: "|", omittingEmptySubsequences: false)
             #expect(cells.count == 5, "\(row)")
             named.formUnion(Self.code(String(cells[2])))

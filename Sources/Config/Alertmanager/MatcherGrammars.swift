@@ -2,8 +2,9 @@ import GoCompatibility
 import Model
 
 /// The reason why a text is not a matcher.
-struct MatcherMistake: Error {
+package struct MatcherMistake: Error, CustomStringConvertible {
     var reason: String
+    package var description: String { reason }
 
     init(_ reason: String) { self.reason = reason }
 
@@ -58,7 +59,8 @@ enum ClassicMatchers {
     /// Whether `\s` of RE2 matches a byte.
     private static func isSpace(_ byte: UInt8) -> Bool { [0x09, 0x0A, 0x0C, 0x0D, 0x20].contains(byte) }
 
-    private static func matcher(_ token: ArraySlice<UInt8>) throws(MatcherMistake) -> Matcher {
+    /// Reads one matcher, which may contain commas.
+    static func matcher(_ token: ArraySlice<UInt8>) throws(MatcherMistake) -> Matcher {
         let wrong = MatcherMistake("bad matcher format: \(String(decoding: token, as: UTF8.self))")
         var rest = token.drop(while: isSpace)
         let name = String(

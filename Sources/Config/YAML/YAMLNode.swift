@@ -44,7 +44,7 @@ package struct YAMLNode: Sendable {
     func isText(_ other: String) -> Bool { text?.isExactly(other) ?? false }
 
     /// The kind of the node in yaml.v2's words, for messages; without its text, which may be a secret.
-    var kind: String {
+    package var kind: String {
         switch content {
         case .scalar(let text, let isPlain): isNull ? "!!null" : YAMLScalar(text, isPlain: isPlain).tag
         case .sequence: "!!seq"

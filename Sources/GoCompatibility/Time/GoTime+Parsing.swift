@@ -180,7 +180,7 @@ extension GoTime {
         var result = GoTime(seconds: seconds - (fields.offset ?? 0), fraction: fields.fraction)
         result.offset = fields.offset ?? 0
         if result.offset != 0 {
-            result.zone = fields.zone ?? result.offsetText(result.offset % 3600 == 0 ? "-07" : "-0700")
+            result.zone = fields.zone ?? result.offsetText("-0700")
         }
         return result
     }

@@ -50,7 +50,7 @@ package struct Route: Sendable {
     private func numbered(parentKey: String?, parentID: String?, index: Int) -> Route {
         var node = self
         node.matchers.sort { $0.isBefore($1) }
-        let own = "{" + node.matchers.map(\.alertmanagerText).joined(separator: ",") + "}"
+        let own = node.matchersText
         node.key = parentKey.map { $0 + "/" + own } ?? own
         let written = "{" + node.matchers.map(\.writtenText).joined(separator: ",") + "}"
         node.id = parentID.map { "\($0)/\(written)/\(index)" } ?? written
@@ -85,6 +85,11 @@ package struct Route: Sendable {
     /// The labels of the group of an alert.
     package func groupLabels(of labels: Labels) -> Labels {
         groupBy.map { labels.keeping($0) } ?? labels
+    }
+
+    /// The node's own matchers: `{severity="page",team=~"a|b"}`.
+    package var matchersText: String {
+        "{" + matchers.map { AlertMatchers.text($0.name, $0.kind.rawValue, $0.value) }.joined(separator: ",") + "}"
     }
 
     /// The identity of the group with `groupLabels`, which also differs between routes with equal matchers.

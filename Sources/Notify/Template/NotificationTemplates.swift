@@ -102,10 +102,25 @@ package struct NotificationTemplates: Sendable {
         _ template: String, _ data: NotificationData, isHTML: Bool,
         routeLabel: @escaping @Sendable (_ name: String) -> TemplateOutcome
     ) throws(TemplateError) -> String {
+        try render(template, dot: data.dot, isHTML: isHTML, routeLabel: routeLabel)
+    }
+
+    /// The output of a text for data of any origin.
+    package func render(_ template: String, _ data: NotificationFields, isHTML: Bool) throws(TemplateError) -> String {
+        let labels = data.routeLabels
+        return try render(template, dot: data.dot, isHTML: isHTML) {
+            .value(.string(labels[ExactText($0)] ?? ""))
+        }
+    }
+
+    private func render(
+        _ template: String, dot: TemplateValue, isHTML: Bool,
+        routeLabel: @escaping @Sendable (_ name: String) -> TemplateOutcome
+    ) throws(TemplateError) -> String {
         var set = templates
         try set.add(template, name: Self.textName)
         return try set.execute(
-            Self.textName, data.dot, functions: NotificationFunctions(now: clock.now(), routeLabel: routeLabel),
+            Self.textName, dot, functions: NotificationFunctions(now: clock.now(), routeLabel: routeLabel),
             isHTML: isHTML, limits: Self.limits)
     }
 

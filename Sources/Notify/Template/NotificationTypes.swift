@@ -105,46 +105,41 @@ enum NotificationType: TemplateType {
         }
     }
 
-    static func labels(_ labels: Labels) -> TemplateValue {
-        .typed(
-            .labels(
-                [ExactText: String](
-                    labels.pairs.map { (ExactText($0.name), $0.value) }, uniquingKeysWith: { $1 })), Self.pairs)
+    static func texts(of labels: Labels) -> [ExactText: String] {
+        [ExactText: String](labels.pairs.map { (ExactText($0.name), $0.value) }, uniquingKeysWith: { $1 })
     }
+
+    static func labels(_ labels: [ExactText: String]) -> TemplateValue { .typed(.labels(labels), Self.pairs) }
 }
 
 extension NotificationData {
     /// The data as the dot of templates.
     var dot: TemplateValue {
-        .object(
-            TemplateObject(
-                typeName: "template.Data",
-                fields: [
-                    ("Receiver", .string(receiver)), ("Status", .string(status)),
-                    (
-                        "Alerts",
-                        .typed(.list(alerts.map(\.object), type: "[]template.Alert"), NotificationType.alerts)
-                    ),
-                    ("NotificationReason", .string(notificationReason)),
-                    ("GroupLabels", NotificationType.labels(groupLabels)),
-                    ("CommonLabels", NotificationType.labels(commonLabels)),
-                    ("CommonAnnotations", NotificationType.labels(commonAnnotations)),
-                    ("RouteLabels", NotificationType.labels(routeLabels)), ("ExternalURL", .string(externalURL)),
-                ]))
+        var data = NotificationFields()
+        data.receiver = receiver
+        data.status = status
+        data.alerts = alerts.map(\.templateAlert)
+        data.notificationReason = notificationReason
+        data.groupLabels = NotificationType.texts(of: groupLabels)
+        data.commonLabels = NotificationType.texts(of: commonLabels)
+        data.commonAnnotations = NotificationType.texts(of: commonAnnotations)
+        data.routeLabels = NotificationType.texts(of: routeLabels)
+        data.externalURL = externalURL
+        return data.dot
     }
 }
 
 extension NotificationData.Item {
-    fileprivate var object: TemplateValue {
-        .object(
-            TemplateObject(
-                typeName: "template.Alert",
-                fields: [
-                    ("Status", .string(status)), ("Labels", NotificationType.labels(labels)),
-                    ("Annotations", NotificationType.labels(annotations)), ("StartsAt", .time(GoTime(startsAt))),
-                    ("EndsAt", .time(isFiring ? .zero : GoTime(endsAt))), ("GeneratorURL", .string(generatorURL)),
-                    ("Fingerprint", .string(fingerprint)),
-                ]))
+    fileprivate var templateAlert: NotificationFields.Alert {
+        var alert = NotificationFields.Alert()
+        alert.status = status
+        alert.labels = NotificationType.texts(of: labels)
+        alert.annotations = NotificationType.texts(of: annotations)
+        alert.startsAt = GoTime(startsAt)
+        alert.endsAt = isFiring ? .zero : GoTime(endsAt)
+        alert.generatorURL = generatorURL
+        alert.fingerprint = fingerprint
+        return alert
     }
 }
 

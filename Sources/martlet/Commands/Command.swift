@@ -23,7 +23,11 @@ enum Command {
                 print(usage(of: known))
                 return 0
             }
+            let ofGroup = known
             known = known.filter { $0.words.count > depth && $0.words[depth] == word }
+            if known.isEmpty, !isHelp, let standard = standard(of: ofGroup, depth) {
+                return runStandard(standard, among: ofGroup, Array(words.dropFirst(depth)))
+            }
             guard !known.isEmpty else { return refuse(word, in: Array(group)) }
             if let command = known.first(where: { $0.words.count == depth + 1 }) {
                 return run(command, isHelp ? ["--help"] : Array(words.dropFirst(depth + 1)))
@@ -33,7 +37,28 @@ enum Command {
             print(usage(of: known))
             return 0
         }
+        if let standard = standard(of: known, words.count) { return run(standard, []) }
         return refuse(nil, in: words)
+    }
+
+    /// The command of a group that is run without a word of its own.
+    private static func standard(of group: [Subcommand], _ depth: Int) -> Subcommand? {
+        group.first { $0.isDefault && $0.words.count == depth + 1 }
+    }
+
+    /// Runs the default command of a group, or the one that is named after flags.
+    private static func runStandard(_ standard: Subcommand, among group: [Subcommand], _ rest: [String]) -> Int32 {
+        let flags = FlagSet(flags: group.flatMap(\.flags.flags))
+        let depth = standard.words.count - 1
+        if rest.first?.hasPrefix("-") ?? false, let index = flags.firstPlainWord(rest) {
+            let named = group.first { $0.words.count == depth + 1 && $0.words[depth] == rest[index] }
+            if let named {
+                var rest = rest
+                rest.remove(at: index)
+                return run(named, rest)
+            }
+        }
+        return run(standard, rest)
     }
 
     private static func help(_ words: [String]) -> Int32 {
@@ -66,6 +91,9 @@ enum Command {
                 return 0
             }
             return try command.run(parsed)
+        } catch let error where command.isOfAmtool {
+            complain("martlet: error: \(error)")
+            return 1
         } catch let error as CommandLineError {
             complain("Error parsing command line arguments: \(error)")
             complain("usage: martlet \(command.form)\n`martlet \(command.name) --help` prints more.")

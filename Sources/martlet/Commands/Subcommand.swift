@@ -33,12 +33,19 @@ struct Subcommand: Sendable {
     var flags = FlagSet(flags: [])
     /// The text of the help after the usage.
     var remarks = ""
+    /// Whether the command is run if the word that distinguishes it from the others of its group is missing.
+    var isDefault = false
+    /// Whether errors have the form and the exit status that they have in amtool.
+    var isOfAmtool = false
+    /// Sets flags that are not on the command line from other sources.
+    var fill: @Sendable (inout ParsedFlags) throws -> Void = { _ in }
     var run: @Sendable (ParsedFlags) throws -> Int32
 
     /// All commands of the binary.
     static let all: [Subcommand] =
         [ServeCommand.command] + CheckCommand.commands + QueryCommand.commands + TestCommand.commands
-        + TSDBCommand.commands + [AlertWhyCommand.command] + [version]
+        + TSDBCommand.commands + AlertCommand.commands + [AlertWhyCommand.command] + SilenceCommand.commands
+        + TemplateCommand.commands + [version]
 
     private static let version = Subcommand(words: ["version"], summary: "Prints the version of this build.") { _ in
         print(ProductVersion.text)
@@ -51,7 +58,8 @@ struct Subcommand: Sendable {
     var form: String {
         let required = flags.flags.filter(\.isRequired).map(FlagSet.shown)
         let optional = flags.flags.count > required.count ? ["[FLAGS]"] : []
-        let start = words == ServeCommand.command.words ? ["[serve]"] : words
+        var start = words == ServeCommand.command.words ? ["[serve]"] : words
+        if isDefault, let last = start.popLast() { start.append("[\(last)]") }
         return (start + required + optional + arguments.map(\.shown)).joined(separator: " ")
     }
 
@@ -63,8 +71,9 @@ struct Subcommand: Sendable {
     ///
     /// - Throws: ``CommandLineError`` in kingpin's words.
     func parse(_ rest: [String]) throws -> ParsedFlags {
-        let parsed = try flags.parse(rest)
+        var parsed = try flags.parse(rest)
         if parsed.wantsHelp { return parsed }
+        try fill(&parsed)
         for flag in flags.flags where flag.isRequired && !parsed.isGiven(flag.name) {
             throw CommandLineError(description: "required flag --\(flag.name) not provided")
         }

@@ -21,7 +21,11 @@ struct Flag: Sendable {
         case choices([String])
         /// Unix seconds or an RFC 3339 time.
         case time
-        /// The same, or empty for none.
+        /// An RFC 3339 time, or empty for none.
+        case moment
+        /// A duration in Go's notation or Prometheus's.
+        case timeout
+        /// Unix seconds or an RFC 3339 time, or empty for none.
         case timeOrNone
         /// A series selector of PromQL.
         case selector

@@ -52,6 +52,29 @@ struct FlagSet {
         return result
     }
 
+    /// The position of the first word that is neither a flag nor the value of one; nil if there is none.
+    func firstPlainWord(_ words: [String]) -> Int? {
+        var isValue = false
+        for (index, word) in words.enumerated() {
+            if isValue {
+                isValue = false
+            } else if word == "--" {
+                return nil
+            } else if word.hasPrefix("--") {
+                isValue = !word.contains("=") && needsValue(find(word.dropFirst(2)))
+            } else if word.hasPrefix("-"), word.utf8.count > 1 {
+                let letters = word.dropFirst()
+                let first = letters.firstIndex { letter in needsValue(flags.first { $0.short == letter }) }
+                isValue = first.map { letters.index(after: $0) == letters.endIndex } ?? false
+            } else {
+                return index
+            }
+        }
+        return nil
+    }
+
+    private func needsValue(_ flag: Flag?) -> Bool { flag.map { $0.kind != .boolean && $0.implied == nil } ?? false }
+
     private func readLong(_ text: Substring, rest: inout ArraySlice<String>, into result: inout ParsedFlags) throws {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let name = parts[0]

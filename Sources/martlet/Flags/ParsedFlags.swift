@@ -1,3 +1,4 @@
+import AlertClient
 import GoCompatibility
 import Model
 import PromQL
@@ -27,6 +28,21 @@ struct ParsedFlags {
             throw CommandLineError(description: "flag '\(flag.name)' cannot be repeated")
         } else {
             given[flag.name] = [value]
+        }
+    }
+
+    /// Sets a flag that was not given.
+    ///
+    /// - Parameter source: The place of the value, for errors.
+    mutating func setMissing(_ name: String, _ value: String, source: String) throws {
+        guard let flag = flags.first(where: { $0.name == name }), !isGiven(name) else { return }
+        if flag.kind == .boolean, value != "true", value != "false" {
+            throw CommandLineError(description: "\(source): \(GoQuote.quote(value)) is neither true nor false")
+        }
+        do {
+            try set(flag, value)
+        } catch {
+            throw CommandLineError(description: "\(source): \(error)")
         }
     }
 
@@ -65,6 +81,10 @@ struct ParsedFlags {
         case .time, .timeOrNone:
             return TimeText.parse(value) == nil
                 ? "\(GoQuote.quote(value)) is neither Unix seconds nor an RFC 3339 time" : nil
+        case .moment:
+            return value.isEmpty || AlertTime.parse(value) != nil
+                ? nil : "parsing time \(GoQuote.quote(value)) as \(GoQuote.quote(AlertTime.layout))"
+        case .timeout: return timeout(value) == nil ? "time: invalid duration \(GoQuote.quote(value))" : nil
         case .selector:
             do {
                 _ = try PromQLParser.parseSelector(value)
@@ -107,6 +127,19 @@ struct ParsedFlags {
 
     /// The milliseconds since 1970; nil if the flag was not given.
     func time(_ name: String) -> Int64? { TimeText.parse(text(name)) }
+
+    /// The time of a flag in its zone; nil if the flag was not given.
+    func moment(_ name: String) -> GoTime? { AlertTime.parse(text(name)) }
+
+    /// The milliseconds of a duration in Go's notation or Prometheus's, rounded up.
+    func timeout(_ name: String) -> Int64 { Self.timeout(text(name)) ?? 0 }
+
+    private static func timeout(_ text: String) -> Int64? {
+        if let nanoseconds = GoDuration.parse(text) {
+            return nanoseconds < 0 ? nil : nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 > 0 ? 1 : 0)
+        }
+        return try? DurationText.parse(text)
+    }
 
     /// The matchers of a selector; none if the flag was not given.
     func matchers(_ name: String) throws -> [Matcher] {

@@ -152,3 +152,37 @@ struct AlertmanagerSectionsTests {
         }
     }
 }
+
+/// One matcher, as arguments and filters have it.
+@Suite("Single matcher")
+struct SingleMatcherTests {
+    @Test(
+        arguments: [
+            ("a=b", .fallback, "a|=|b"), ("a=b,c=d", .fallback, "a|=|b,c=d"), (" a =~ \"b c\" ", .fallback, "a|=~|b c"),
+            ("a=", .fallback, "a|=|"), ("é=ü", .fallback, "é|=|ü"), (#""a b"!="c""#, .fallback, "a b|!=|c"),
+            (#"a="\t""#, .fallback, #"a|=|\t"#), (#"a="\t""#, .utf8Strict, "a|=|\t"), ("a=}", .classic, "a|=|}"),
+        ] as [(String, AlertMatchers.Mode, String)])
+    func `one matcher is read`(text: String, mode: AlertMatchers.Mode, result: String) throws {
+        let matcher = try AlertMatchers.one(text, mode)
+        #expect("\(matcher.name)|\(matcher.kind.rawValue)|\(matcher.value)" == result)
+    }
+
+    @Test(
+        arguments: [
+            ("a", .fallback, "bad matcher format: a"), ("", .fallback, "bad matcher format: "),
+            (#"{a="b"}"#, .fallback, #"unexpected open or close brace: {a="b"}"#),
+            ("a=}", .fallback, "unexpected open or close brace: a=}"), ("é=ü", .classic, "bad matcher format: é=ü"),
+            ("a=b,c=d", .utf8Strict, "expected 1 matcher, found 2"), ("", .utf8Strict, "no matchers"),
+            (#"a="b"c""#, .fallback, #"matcher value contains unescaped double quote: "b"c""#),
+        ] as [(String, AlertMatchers.Mode, String)])
+    func `other texts are refused`(text: String, mode: AlertMatchers.Mode, reason: String) throws {
+        let mistake = try #require(throws: MatcherMistake.self) { try AlertMatchers.one(text, mode) }
+        #expect(mistake.description == reason)
+    }
+
+    @Test func `a name with a special character is quoted`() {
+        #expect(AlertMatchers.text("a", "=", "b\n\"\\") == #"a="b\n\"\\""#)
+        #expect(AlertMatchers.text("é", "=~", "ü") == #"é=~"ü""#)
+        #expect(AlertMatchers.text("a b", "!=", "c\t") == #""a b"!="c\t""#)
+    }
+}

@@ -34,10 +34,10 @@ enum Parameters {
             guard text.utf8.count <= longestMatcher else {
                 throw .text(400, "\(prefix)a value of \(name) has more than \(longestMatcher) bytes")
             }
-            do throws(ConfigError) {
+            do throws(MatcherMistake) {
                 matchers.append(try AlertMatchers.one(text))
             } catch {
-                throw .text(400, prefix + error.message)
+                throw .text(400, prefix + "\(error)")
             }
         }
         return matchers

@@ -1,23 +1,25 @@
 /// Events by their due times, the earliest first: a binary heap.
-package struct DueHeap<Event> {
+///
+/// It is public, as other modules make specialised code of public generic types only.
+public struct DueHeap<Event> {
     @usableFromInline var entries: [(due: Int64, event: Event)] = []
 
-    @inlinable package init() {}
+    @inlinable public init() {}
 
     /// The time of the earliest event; nil if there is none.
-    @inlinable package var earliest: Int64? { entries.first?.due }
+    @inlinable public var earliest: Int64? { entries.first?.due }
     /// The earliest event.
-    @inlinable package var first: Event? { entries.first?.event }
-    @inlinable package var count: Int { entries.count }
+    @inlinable public var first: Event? { entries.first?.event }
+    @inlinable public var count: Int { entries.count }
 
     /// Removes the events that match `condition`.
-    package mutating func removeAll(where condition: (Event) -> Bool) {
+    @inlinable public mutating func removeAll(where condition: (Event) -> Bool) {
         let old = entries
         entries.removeAll(keepingCapacity: true)
         for entry in old where !condition(entry.event) { insert(entry.event, due: entry.due) }
     }
 
-    @inlinable package mutating func insert(_ event: Event, due: Int64) {
+    @inlinable public mutating func insert(_ event: Event, due: Int64) {
         entries.append((due, event))
         var child = entries.count - 1
         while child > 0 {
@@ -29,7 +31,7 @@ package struct DueHeap<Event> {
     }
 
     /// Removes and returns the earliest event that is due at `now`.
-    @inlinable package mutating func pop(at now: Int64) -> (due: Int64, event: Event)? {
+    @inlinable public mutating func pop(at now: Int64) -> (due: Int64, event: Event)? {
         guard let first = entries.first, first.due <= now else { return nil }
         let last = entries.removeLast()
         if !entries.isEmpty {

@@ -2,23 +2,28 @@ import Encoding
 
 /// The messages of remote write, as Prometheus's `prompb` and `io.prometheus.write.v2` define them.
 extension ProtobufFields {
-    static let request = ProtobufFields([1: .bytes, 3: .bytes])
-    static let series = ProtobufFields([1: .bytes, 2: .bytes, 3: .bytes, 4: .bytes])
-    static let label = ProtobufFields([1: .bytes, 2: .bytes])
+    static var request: ProtobufFields { .any.with(1, .bytes).with(3, .bytes) }
+    static var series: ProtobufFields { .any.with(1, .bytes).with(2, .bytes).with(3, .bytes).with(4, .bytes) }
+    static var label: ProtobufFields { .any.with(1, .bytes).with(2, .bytes) }
     /// The sample message of both versions.
-    static let sample = ProtobufFields([1: .fixed64, 2: .varint, 3: .varint])
-    static let exemplar = ProtobufFields([1: .bytes, 2: .fixed64, 3: .varint])
-    static let metadata = ProtobufFields([1: .varint, 2: .bytes, 4: .bytes, 5: .bytes])
+    static var sample: ProtobufFields { .any.with(1, .fixed64).with(2, .varint).with(3, .varint) }
+    static var exemplar: ProtobufFields { .any.with(1, .bytes).with(2, .fixed64).with(3, .varint) }
+    static var metadata: ProtobufFields { .any.with(1, .varint).with(2, .bytes).with(4, .bytes).with(5, .bytes) }
     /// The histogram message of both versions.
-    static let histogram = ProtobufFields([
-        1: .varint, 2: .fixed64, 3: .fixed64, 4: .varint, 5: .fixed64, 6: .varint, 7: .fixed64, 8: .bytes,
-        9: .varints, 10: .fixed64s, 11: .bytes, 12: .varints, 13: .fixed64s, 14: .varint, 15: .varint,
-        16: .fixed64s, 17: .varint,
-    ])
-    static let span = ProtobufFields([1: .varint, 2: .varint])
+    static var histogram: ProtobufFields {
+        .any
+            .with(1, .varint).with(2, .fixed64).with(3, .fixed64).with(4, .varint).with(5, .fixed64).with(6, .varint)
+            .with(7, .fixed64).with(8, .bytes).with(9, .varints).with(10, .fixed64s).with(11, .bytes)
+            .with(12, .varints).with(13, .fixed64s).with(14, .varint).with(15, .varint).with(16, .fixed64s)
+            .with(17, .varint)
+    }
+    static var span: ProtobufFields { .any.with(1, .varint).with(2, .varint) }
 
-    static let requestV2 = ProtobufFields([4: .bytes, 5: .bytes])
-    static let seriesV2 = ProtobufFields([1: .varints, 2: .bytes, 3: .bytes, 4: .bytes, 5: .bytes])
-    static let exemplarV2 = ProtobufFields([1: .varints, 2: .fixed64, 3: .varint])
-    static let metadataV2 = ProtobufFields([1: .varint, 3: .varint, 4: .varint])
+    static var requestV2: ProtobufFields { .any.with(4, .bytes).with(5, .bytes) }
+    static var seriesV2: ProtobufFields {
+        .any
+            .with(1, .varints).with(2, .bytes).with(3, .bytes).with(4, .bytes).with(5, .bytes)
+    }
+    static var exemplarV2: ProtobufFields { .any.with(1, .varints).with(2, .fixed64).with(3, .varint) }
+    static var metadataV2: ProtobufFields { .any.with(1, .varint).with(3, .varint).with(4, .varint) }
 }

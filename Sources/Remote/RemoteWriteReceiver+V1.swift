@@ -61,6 +61,8 @@ extension RemoteWriteReceiver {
         var used: [(hash: UInt64, ref: SeriesRef, labels: [Range<Int>])] = []
         var seriesSeen = 0
         var current = SeriesRef.none
+        /// Whether `current` is a series of the storage, so that samples need no further checks but that of their time.
+        var isReady = false
         /// The current series, while it has no sample that can be stored and is not made; nil otherwise.
         var pending: (hash: UInt64, labels: [Range<Int>])?
         /// Whether samples of the current series are only counted.
@@ -106,10 +108,11 @@ extension RemoteWriteReceiver {
                     UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: reader.bytes[labelBytes])), seed: receiver.seed
                 )
                 : try labels(ranges).bytes.withUnsafeBytes { XXHash64.hash($0, seed: receiver.seed) }
-            (isSkipped, isUnfit) = (false, false)
+            (isSkipped, isUnfit, isReady) = (false, false, false)
             pending = nil
             if let known = cache[hash] {
                 current = known
+                isReady = true
                 used.append((hash, known, ranges))
                 return
             }
@@ -138,6 +141,7 @@ extension RemoteWriteReceiver {
             }
             fresh.append((hash, current))
             used.append((hash, current, ranges))
+            isReady = true
             return true
         }
 
@@ -168,17 +172,23 @@ extension RemoteWriteReceiver {
         }
 
         mutating func sample(_ value: Double, at time: Int64) throws {
-            if isSkipped {
-                invalid += 1
-                return
-            }
-            guard accepts(time) else { return }
-            guard try make() else {
-                if isSkipped { invalid += 1 }
-                return
+            if !isReady || time > limit {
+                guard try prepare(for: time) else { return }
             }
             try budget.charge(nil)
             batch.append(current, value, at: time)
+        }
+
+        /// Checks a sample's time, and makes its series; returns false, and counts it, if it cannot be stored.
+        private mutating func prepare(for time: Int64) throws -> Bool {
+            if isSkipped {
+                invalid += 1
+                return false
+            }
+            guard accepts(time) else { return false }
+            if try make() { return true }
+            if isSkipped { invalid += 1 }
+            return false
         }
 
         mutating func histogram(_ read: RemoteHistogram) throws {

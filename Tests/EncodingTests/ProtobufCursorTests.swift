@@ -146,7 +146,8 @@ extension ProtobufError {
     }
 
     @Test func `a known field has the wire type of its kind, an unknown one has any`() {
-        let known = ProtobufFields([1: .varint, 2: .fixed64, 3: .bytes, 4: .varints, 20: .fixed64s])
+        let known = ProtobufFields.any.with(1, .varint).with(2, .fixed64).with(3, .bytes).with(4, .varints).with(
+            20, .fixed64s)
         let allowed: [Int: Set<Int>] = [1: [0], 2: [1], 3: [2], 4: [0, 2], 20: [1, 2]]
         for number in 1...40 {
             for (wireType, content) in [0: [0], 1: [UInt8](repeating: 0, count: 8), 2: [0], 5: [0, 0, 0, 0]] {

@@ -216,10 +216,7 @@ struct AmtoolTests {
               - {name: other, webhook_configs: [{url: 'http://{{ .x }}/s3cret', send_resolved: false}]}
 
             """
-        let folder = try Folder()
-        defer { folder.remove() }
-        let server = try AlertServer(folder, configuration: configuration)
-        defer { server.daemon.stop() }
+        let server = try AlertServer(try Folder(), configuration: configuration)
         #expect(try server.ok("config", "routes", "test", "a=b") == "other")
         #expect(try !server.ok("config", "show").contains("s3cret"))
     }

@@ -66,26 +66,6 @@ package enum AlertMatchers {
             throw place.error(error.reason)
         }
     }
-
-    /// Reads exactly one matcher, as filters of requests have it: without braces, and a comma is part of the value.
-    ///
-    /// - Throws: ``ConfigError`` without a place.
-    package static func one(_ text: String, _ mode: Mode = .fallback) throws(ConfigError) -> Matcher {
-        do throws(MatcherMistake) {
-            if mode != .classic, text.hasPrefix("{") || text.hasSuffix("}") {
-                throw MatcherMistake("unexpected open or close brace: \(text)")
-            }
-            if mode == .utf8Strict { return try UTF8Matchers.one(text) }
-            do throws(MatcherMistake) {
-                return try ClassicMatchers.one(text)
-            } catch {
-                guard mode == .fallback, let matcher = try? UTF8Matchers.one(text) else { throw error }
-                return matcher
-            }
-        } catch {
-            throw ConfigError(file: "", line: 0, column: 0, message: error.reason)
-        }
-    }
 }
 
 extension Matcher {
@@ -93,10 +73,6 @@ extension Matcher {
     ///
     /// Name and value have Go's quotes if the name has a special character.
     package var alertmanagerText: String {
-        let isReserved = name.unicodeScalars.contains {
-            $0.properties.isWhitespace || "{}!=~,\\\"'`".unicodeScalars.contains($0)
-        }
-        if isReserved { return "\(GoQuote.quote(name))\(kind.rawValue)\(GoQuote.quote(value))" }
-        return name + kind.rawValue + LabelText.quoted(value)
+        AlertMatchers.text(name, kind.rawValue, value)
     }
 }

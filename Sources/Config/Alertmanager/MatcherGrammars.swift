@@ -31,9 +31,6 @@ enum ClassicMatchers {
         return result
     }
 
-    /// Reads one matcher, in which a comma is part of the value.
-    static func one(_ text: String) throws(MatcherMistake) -> Matcher { try matcher(Array(text.utf8)[...]) }
-
     /// The parts between commas outside of quotes, without an empty last one.
     private static func tokens(_ bytes: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
         var tokens: [ArraySlice<UInt8>] = []

@@ -35,14 +35,6 @@ struct UTF8Matchers {
         return try parser.matchers()
     }
 
-    /// Reads one matcher.
-    static func one(_ text: String) throws(MatcherMistake) -> Matcher {
-        let matchers = try parse(text)
-        guard let first = matchers.first else { throw MatcherMistake("no matchers") }
-        guard matchers.count == 1 else { throw MatcherMistake("expected 1 matcher, found \(matchers.count)") }
-        return first
-    }
-
     private init(_ text: String) {
         scalars = Array(text.unicodeScalars)
         next = Token(kind: .end, text: "", start: 0, end: 0)

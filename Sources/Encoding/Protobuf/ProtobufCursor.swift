@@ -73,7 +73,7 @@ public struct ProtobufCursor {
     }
 
     /// Reads a length and passes over as many bytes.
-    @inlinable
+    @inlinable @inline(__always)
     mutating func run() throws(ProtobufError) -> Range<Int> {
         let length = try varint()
         guard length <= UInt64(end &- position) else { throw failure(.lengthBeyondEnd) }

@@ -1,3 +1,4 @@
+import Glibc
 import GoCompatibility
 import Model
 
@@ -265,8 +266,7 @@ public struct ExpositionReader {
     private mutating func textComment() throws(ExpositionError) -> ExpositionEntry? {
         let lineStart = at
         at &+= 1
-        var end = at
-        while end < count, base[end] != 0x0A { end &+= 1 }
+        let end = lineEnd(from: at)
         defer { at = min(end &+ 1, count) }
         let hadBlank = at < end && isBlank(base[at])
         skipBlanks()
@@ -297,6 +297,12 @@ public struct ExpositionReader {
                 "invalid metric type \(GoQuote.quote(String(decoding: bytes(metadataText), as: UTF8.self)))")
         }
         return .type
+    }
+
+    /// The position of the next line feed, or the end.
+    private func lineEnd(from start: Int) -> Int {
+        guard start < count, let found = memchr(base + start, 0x0A, count &- start) else { return count }
+        return UnsafeRawPointer(base).distance(to: UnsafeRawPointer(found))
     }
 
     private func word(_ word: StaticString, _ offset: Int) -> Bool {
@@ -384,8 +390,7 @@ public struct ExpositionReader {
             throw failure("expected a valid start token", start: start, token: "INVALID")
         }
         at &+= 7
-        var end = at
-        while end < count, base[end] != 0x0A { end &+= 1 }
+        let end = lineEnd(from: at)
         metadataName = try metadataNameRange(lineEnd: end, start: start)
         guard at < end, base[at] == 0x20, end < count else {
             throw failure("expected text in \(kind)", start: start, token: at >= count ? "EOF" : "INVALID")

@@ -164,7 +164,19 @@ public struct SeriesText: Sendable {
     }
 
     static func isUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+        isASCII(bytes) || String(validating: bytes, as: UTF8.self) != nil
+    }
+
+    /// Looks at eight bytes at once, because this is done for each help text of each scrape.
+    private static func isASCII(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        let raw = UnsafeRawBufferPointer(bytes)
+        let words = raw.count & ~7
+        var bits: UInt64 = 0
+        for at in stride(from: 0, to: words, by: 8) {
+            bits |= raw.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+        }
+        for at in words..<raw.count { bits |= UInt64(raw[at]) }
+        return bits & 0x8080_8080_8080_8080 == 0
     }
 
     private static func isLabelStart(_ byte: UInt8) -> Bool { (byte | 0x20) &- 0x61 < 26 || byte == 0x5F }

@@ -27,6 +27,9 @@ package struct ResponseHead: Sendable {
 
     package init() {}
 
+    /// The size of the body that the head announces; 0 if it announces none, or no number.
+    var announcedSize: Int { contentLengths.first.flatMap { Int($0) } ?? 0 }
+
     /// Adds one line with its end.
     ///
     /// - Returns: Whether the line begins a head. The head of an interim answer may precede the final one.

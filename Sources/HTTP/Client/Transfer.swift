@@ -81,6 +81,8 @@ package final class Transfer: @unchecked Sendable {
     static let skippedMax = 64 << 10
     private static let noMemory = "no memory left for the bodies of answers"
     private static let firstSize = 4 << 10
+    /// The most bytes of a buffer that are reserved before the body has come, because its head announces them.
+    private static let trustedSize = 256 << 10
 
     /// - Parameters:
     ///   - budget: The limit of all bodies together.
@@ -231,8 +233,12 @@ package final class Transfer: @unchecked Sendable {
 
     /// Grows the buffer to `size` bytes after it has reserved the memory.
     private func growBuffer(_ size: Int, _ limit: Int) -> Bool {
-        let capacity =
-            size > body.capacity ? max(size, min(max(Self.firstSize, body.capacity &* 2), limit)) : size
+        var capacity = size
+        if size > body.capacity {
+            // A page is not copied as it grows, if the head announces its size.
+            let announced = min(head.announcedSize, Self.trustedSize)
+            capacity = max(size, min(max(Self.firstSize, body.capacity &* 2, announced), limit))
+        }
         guard share.grow(to: capacity) else {
             shortage = share.shortage
             return false

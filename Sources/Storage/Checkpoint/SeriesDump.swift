@@ -27,9 +27,9 @@ struct SeriesDump {
     init(_ index: LabelIndex, pairs: Int, _ memory: MemoryRequest) throws(StorageError) {
         self.index = index
         self.memory = memory
-        try grow(&pairAt, pairs)
+        try Self.grow(&pairAt, pairs, memory)
         // Most pairs have a value of their own.
-        try grow(&textAt, pairs)
+        try Self.grow(&textAt, pairs, memory)
     }
 
     var isEmpty: Bool { seriesCount == 0 }
@@ -49,7 +49,7 @@ struct SeriesDump {
     }
 
     private mutating func position(ofPair pair: UInt32) throws(StorageError) -> UInt32 {
-        try grow(&pairAt, Int(pair))
+        try Self.grow(&pairAt, Int(pair), memory)
         if pairAt[Int(pair)] < firstPair {
             let (name, value) = index.symbols(ofPair: pair)
             pairs.appendVarint(UInt64(try position(ofText: name)))
@@ -61,7 +61,7 @@ struct SeriesDump {
     }
 
     private mutating func position(ofText symbol: UInt32) throws(StorageError) -> UInt32 {
-        try grow(&textAt, Int(symbol))
+        try Self.grow(&textAt, Int(symbol), memory)
         if textAt[Int(symbol)] < firstText {
             texts.appendSized(index.text(ofSymbol: symbol))
             textAt[Int(symbol)] = firstText &+ UInt32(truncatingIfNeeded: textCount)
@@ -71,7 +71,12 @@ struct SeriesDump {
     }
 
     /// Makes space for position `at`, and for some labels that are made meanwhile.
-    private func grow(_ positions: inout [UInt32], _ at: Int) throws(StorageError) {
+    ///
+    /// It is static: a method of a value that changes one of its own variables is called with a copy of the value.
+    @inline(__always)
+    private static func grow(
+        _ positions: inout [UInt32], _ at: Int, _ memory: MemoryRequest
+    ) throws(StorageError) {
         guard at >= positions.count else { return }
         let more = at &+ 1024 &- positions.count
         try memory.reserve(more, in: &positions, for: "the positions of labels in a checkpoint")

@@ -116,6 +116,9 @@ extension Head {
         var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
         let idEnd = UInt64(idEnd)
         var bounds = bounds
+        // A copy of the group's window is used, because each access to a variable of an object is checked.
+        var admitted = group.admitted
+        defer { group.admitted = admitted }
         for number in own.numbers {
             let i = own.position(number)
             let raw = batch.refs[i].raw
@@ -132,7 +135,7 @@ extension Head {
             }
             let time = hasTimes ? batch.timestamps[i] : batch.timestamp
             let isOwn = batch.delay != nil && time == batch.timestamp
-            if let reason = refusal(of: time, isOwn: isOwn, group, &bounds, &writer) {
+            if let reason = refusal(of: time, isOwn: isOwn, &admitted, &bounds, &writer) {
                 // An optional sample is left out without an error.
                 if !batch.isOptional(i) { outcome.rejected.append((i, reason)) }
                 continue
@@ -199,13 +202,14 @@ extension Head {
         return own.numbers.upperBound
     }
 
-    /// The reason to refuse a sample because of its time, whatever its series has; needs the group's lock.
+    /// The reason to refuse a sample because of its time, whatever its series has.
     @inline(__always)
     private func refusal(
-        of time: Int64, isOwn: Bool, _ group: HeadGroup, _ bounds: inout AcceptanceBounds, _ writer: inout BatchWriter
+        of time: Int64, isOwn: Bool, _ admitted: inout AdmittedWindow, _ bounds: inout AcceptanceBounds,
+        _ writer: inout BatchWriter
     ) -> SampleRejection? {
         if time < bounds.earliest, !isOwn { return bounds.reason }
-        if group.admitted.admits(time, self, presentFrom: bounds.presentFrom, &writer.addedWindows) { return nil }
+        if admitted.admits(time, self, presentFrom: bounds.presentFrom, &writer.addedWindows) { return nil }
         // A sender that sends the batch again must not find later samples of it stored.
         if bounds.maySendAgain { bounds.presentFrom = .max }
         // An out-of-order batch that took most of the windows itself would take the same ones each time it is sent.

@@ -53,21 +53,18 @@ enum HeadChunk {
         return put(state, arena, value & 0xFFFF_FFFF, 32) && put(state, arena, value >> 32, count &- 32)
     }
 
-    /// The part of a state that changes when a sample is added to a chunk with bits.
+    /// The part of a state that has changed when there was no block for a sample of a chunk with bits.
+    ///
+    /// The difference and the window of the sample are set last, so that they need not be restored: reading them here,
+    /// shortly after they were written one by one, would delay each sample of a series.
     private struct End {
-        private let (bits, tail, lastDelta, xorLead, xorWidth): (UInt16, UInt32, Int32, UInt8, UInt8)
+        private let (bits, tail): (UInt16, UInt32)
 
         @inline(__always)
-        init(_ state: StateReference) {
-            (bits, tail, lastDelta) = (state.pointee.bits, state.pointee.tail, state.pointee.lastDelta)
-            (xorLead, xorWidth) = (state.pointee.xorLead, state.pointee.xorWidth)
-        }
+        init(_ state: StateReference) { (bits, tail) = (state.pointee.bits, state.pointee.tail) }
 
         /// Removes a sample for which there was no block; no block was added then, because a sample needs at most one.
-        func restore(_ state: StateReference) {
-            (state.pointee.bits, state.pointee.tail, state.pointee.lastDelta) = (bits, tail, lastDelta)
-            (state.pointee.xorLead, state.pointee.xorWidth) = (xorLead, xorWidth)
-        }
+        func restore(_ state: StateReference) { (state.pointee.bits, state.pointee.tail) = (bits, tail) }
     }
 
     /// Restores the state of a chunk, and releases the blocks that it has instead of those of `before`.
@@ -175,10 +172,17 @@ enum HeadChunk {
     private static func putInteger(
         _ state: StateReference, _ arena: BlockArena, _ delta: Int64
     ) -> Bool {
-        let second = delta &- Int64(state.pointee.lastDelta)
+        guard put(state, arena, second: delta &- Int64(state.pointee.lastDelta), delta) else { return false }
         let small = Int32(truncatingIfNeeded: delta)
-        let fits = Int64(small) == delta
-        state.pointee.lastDelta = fits ? small : 0
+        state.pointee.lastDelta = Int64(small) == delta ? small : 0
+        return true
+    }
+
+    /// Writes the difference of two differences, or the difference itself.
+    @inline(__always)
+    private static func put(
+        _ state: StateReference, _ arena: BlockArena, second: Int64, _ delta: Int64
+    ) -> Bool {
         if second == 0 { return put(state, arena, 0, 1) }
         let zigzag = UInt64(bitPattern: second << 1 ^ second >> 63)
         if zigzag < 1 << 6 { return put(state, arena, 0b01 | zigzag << 2, 8) }
@@ -202,10 +206,12 @@ enum HeadChunk {
                 && putLong(state, arena, difference >> UInt64(oldTrail), oldWidth)
         }
         let width = 64 &- lead &- trail
+        guard put(state, arena, 0b011 | UInt64(lead) << 3 | UInt64(width &- 1) << 8, 14),
+            putLong(state, arena, difference >> UInt64(trail), width)
+        else { return false }
         state.pointee.xorLead = UInt8(truncatingIfNeeded: lead)
         state.pointee.xorWidth = UInt8(truncatingIfNeeded: width)
-        return put(state, arena, 0b011 | UInt64(lead) << 3 | UInt64(width &- 1) << 8, 14)
-            && putLong(state, arena, difference >> UInt64(trail), width)
+        return true
     }
 
     /// Writes the constants that were only counted before, in a form that also suits `next`.

@@ -29,7 +29,7 @@ final class LabelIndex {
     private var pairSlots: FixedBuffer<UInt32>
     private var pairMask: Int
     private let records: Column<UInt8>
-    private var recordEnd = 1
+    private(set) var recordEnd = 1
     private let arena: BlockArena
     /// The hash and the series of each slot.
     ///
@@ -442,16 +442,15 @@ final class LabelIndex {
         return ids
     }
 
-    /// The ids of the series with `name="value"`, ascending, including removed series.
-    func postings(_ name: String, equals value: String) -> [UInt32] {
+    /// The pair `name="value"`; 0 if there is none.
+    func pair(_ name: String, equals value: String) -> UInt32 {
         assertHeld()
-        var ids: [UInt32] = []
         let (name, value) = (symbols.find(name), symbols.find(value))
-        guard name != 0, value != 0 else { return ids }
-        let pair = pairSlots[pairSlot(name, value)]
-        if pair != 0 { lists.checked(Int(pair)).pointee.append(to: &ids, arena) }
-        return ids
+        return name != 0 && value != 0 ? pairSlots[pairSlot(name, value)] : 0
     }
+
+    /// The number of series that have a pair.
+    func seriesCount(of pair: UInt32) -> Int { Int(lists.checked(Int(pair)).pointee.count) }
 
     /// The label names that at least one series has.
     func names() -> [String] {

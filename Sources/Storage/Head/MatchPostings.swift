@@ -10,12 +10,17 @@ extension Head {
     /// expressions do not delay new series. A series that is added meanwhile may be among the ids or not. A series with
     /// a refused label never is, because the lists of refused series are made last.
     func ids(matching matchers: [Matcher], check: (@Sendable () throws -> Void)? = nil) throws -> [UInt32] {
-        let index = registry.withLock { self.index }
         func isEquality(_ matcher: Matcher) -> Bool { matcher.kind == .equal && !matcher.value.isEmpty }
-        let wanted = matchers.filter { !$0.matchesEmpty }
-        var kept: [UInt32]?
+        let equalities = matchers.filter(isEquality)
         // Equality matchers are first, because their lists are short and need little time.
-        for matcher in wanted.filter(isEquality) + wanted.filter({ !isEquality($0) }) {
+        var (index, kept): (LabelIndex, [UInt32]?) = registry.withLock {
+            (
+                self.index,
+                equalities.isEmpty ? nil : self.index.postings(all: equalities) { states.at($0).pointee.labels }
+            )
+        }
+        if kept?.isEmpty == true { return [] }
+        for matcher in matchers where !isEquality(matcher) && !matcher.matchesEmpty {
             try check?()
             let list = try ids(matcher, index, check) { matcher.matches($0) }
             kept = kept.map { LabelIndex.intersection($0, list) } ?? list
@@ -37,9 +42,6 @@ extension Head {
         _ matcher: Matcher, _ index: LabelIndex, _ check: (@Sendable () throws -> Void)?,
         _ accepts: (UnsafeBufferPointer<UInt8>) -> Bool
     ) throws -> [UInt32] {
-        if matcher.kind == .equal, !matcher.value.isEmpty {
-            return registry.withLock { index.postings(matcher.name, equals: matcher.value) }
-        }
         if !matcher.matchesEmpty, matcher.kind == .regex, case .literals(let literals)? = matcher.pattern?.shape {
             return registry.withLock {
                 literals.flatMap { index.postings(matcher.name, equals: $0.text) }
@@ -55,8 +57,48 @@ extension Head {
     }
 }
 
-/// Operations on sets of ids, which are ascending lists.
 extension LabelIndex {
+    /// The ids of the series with `name="value"`, ascending, including removed series.
+    func postings(_ name: String, equals value: String) -> [UInt32] {
+        let pair = pair(name, equals: value)
+        return pair == 0 ? [] : ids(of: [pair])
+    }
+
+    /// The ids of the series that have the labels of all of these equality matchers, ascending, including some removed
+    /// series.
+    ///
+    /// A list that is much longer than what is left of the shorter ones is not read: the labels of the few series are.
+    ///
+    /// - Parameter record: The record of a series; 0 if it was removed.
+    func postings(all matchers: [Matcher], record: (UInt32) -> UInt32) -> [UInt32] {
+        var pairs: [(pair: UInt32, count: Int)] = []
+        for matcher in matchers {
+            let pair = pair(matcher.name, equals: matcher.value)
+            if pair == 0 { return [] }
+            pairs.append((pair, seriesCount(of: pair)))
+        }
+        pairs.sort { $0.count < $1.count }
+        guard let shortest = pairs.first else { return [] }
+        var kept = ids(of: [shortest.pair])
+        for (pair, count) in pairs.dropFirst() where !kept.isEmpty {
+            if kept.count &* 4 < count {
+                kept.removeAll { !has(pair, record($0)) }
+            } else {
+                kept = Self.intersection(kept, ids(of: [pair]))
+            }
+        }
+        return kept
+    }
+
+    private func has(_ wanted: UInt32, _ record: UInt32) -> Bool {
+        guard record > 0, Int(record) < recordEnd else { return false }
+        var reader = pairs(of: record)
+        while let pair = reader.next() { if pair == wanted { return true } }
+        return false
+    }
+
+    // MARK: Sets of ids, which are ascending lists
+
     static func intersection(_ a: [UInt32], _ b: [UInt32]) -> [UInt32] {
         if a.count > b.count { return intersection(b, a) }
         var result: [UInt32] = []

@@ -79,7 +79,7 @@ final class HeadSnapshot: @unchecked Sendable {
     func read(_ at: Int, into columns: inout SampleColumns, leaveOut: (String) -> Void) throws {
         let entry = content.entries[at]
         defer {
-            if let starts = content.starts[at], columns.count > 0 {
+            if !content.starts.isEmpty, let starts = content.starts[at], columns.count > 0 {
                 columns.starts.append(starts, from: columns.timestamps[0])
             }
         }
@@ -97,7 +97,7 @@ final class HeadSnapshot: @unchecked Sendable {
         for i in entry.chunks.reversed() {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &columns, &key, leaveOut)
         }
-        try attempt(&columns, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
+        try readOpen(entry, &columns, &key, leaveOut)
         // If a sample was left out, the times are not those of the key.
         columns.timestampKey = leftOut == StoredHistograms.leftOut ? key : 0
         mergeOutOfOrder(entry, &columns)
@@ -150,7 +150,7 @@ final class HeadSnapshot: @unchecked Sendable {
             try readSealed(content.chunks[i].chunk, content.chunks[i].file, &next, &key, leaveOut)
             join(&columns)
         }
-        try attempt(&next, &key, leaveOut) { try readOpen(entry, &$0, &$1) }
+        try readOpen(entry, &next, &key, leaveOut)
         join(&columns)
         columns.timestampKey = 0
         mergeOutOfOrder(entry, &columns)
@@ -163,33 +163,39 @@ final class HeadSnapshot: @unchecked Sendable {
         key = (mixed ^ UInt64(first << 16 | count)) | 1
     }
 
-    /// Reads a chunk; a chunk that cannot be read leaves `columns` unchanged.
-    private func attempt(
-        _ columns: inout SampleColumns, _ key: inout UInt64, _ leaveOut: (String) -> Void,
-        _ body: (inout SampleColumns, inout UInt64) throws -> Void
+    private func readOpen(
+        _ entry: Entry, _ columns: inout SampleColumns, _ key: inout UInt64, _ leaveOut: (String) -> Void
     ) throws {
         let count = columns.count
-        func leave(_ what: String) {
-            columns.count = count
-            columns.histograms.removeAll { $0.index >= count }
-            key = 0
-            leaveOut(what)
-        }
-        do { try body(&columns, &key) } catch let error as StorageError {
-            guard case .damaged(let what) = error else { throw error }
-            leave(what)
-        } catch let error as FileError {
-            // A shortage of the process is no property of the file: the query fails, and may succeed later.
-            guard !error.isShortage else { throw error }
-            leave("\(error)")
-        }
+        do { try readOpen(entry, &columns, &key) } catch { try leave(error, count, &columns, &key, leaveOut) }
     }
 
     private func readSealed(
         _ chunk: SealedChunk, _ file: SpillFile, _ columns: inout SampleColumns, _ key: inout UInt64,
         _ leaveOut: (String) -> Void
     ) throws {
-        try attempt(&columns, &key, leaveOut) { try readSealed(chunk, file, &$0, &$1) }
+        let count = columns.count
+        do { try readSealed(chunk, file, &columns, &key) } catch { try leave(error, count, &columns, &key, leaveOut) }
+    }
+
+    /// Leaves out a chunk that cannot be read: `columns` get back the `count` samples that they had before it.
+    ///
+    /// - Throws: `error`, if it is no property of the chunk.
+    private func leave(
+        _ error: any Error, _ count: Int, _ columns: inout SampleColumns, _ key: inout UInt64,
+        _ leaveOut: (String) -> Void
+    ) throws {
+        let reason: String
+        switch error {
+        case StorageError.damaged(let what): reason = what
+        // A shortage of the process is no property of the file: the query fails, and may succeed later.
+        case let error as FileError where !error.isShortage: reason = "\(error)"
+        default: throw error
+        }
+        columns.count = count
+        columns.histograms.removeAll { $0.index >= count }
+        key = 0
+        leaveOut(reason)
     }
 
     private func readSealed(

@@ -63,7 +63,7 @@ struct WindowTests {
     func tables() {
         let plan = WindowPlan(
             function: .count, grid: StepGrid(start: 0, step: 10, count: 30_000), length: 100)
-        var tables = WindowTables(plan)
+        let tables = WindowTables(plan)
         for round in 0..<3 {
             for key: UInt64 in 1...5 {
                 var samples = SampleColumns()

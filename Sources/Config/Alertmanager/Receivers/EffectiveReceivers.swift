@@ -302,21 +302,6 @@ extension SNSConfig {
     }
 }
 
-extension SNSConfig.SigV4 {
-    fileprivate var effective: YAMLText {
-        var out = EffectiveMap()
-        out.text("region", region)
-        out.text("access_key", accessKey)
-        out.secret("secret_key", secretKey)
-        out.text("profile", profile)
-        out.text("role_arn", roleARN)
-        out.text("external_id", externalID)
-        out.switchedOn("use_fips_sts_endpoint", useFIPSEndpoint)
-        out.text("service_name", serviceName)
-        return .map(out.members)
-    }
-}
-
 extension JiraConfig {
     fileprivate var effective: EffectiveMap {
         var out = EffectiveMap(sendResolved, client)

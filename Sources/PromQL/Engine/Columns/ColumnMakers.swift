@@ -78,10 +78,9 @@ struct RangeColumns: ColumnMaker {
         let read = scratch.samples.count
         if read == 0 { return .nothing(read: 0) }
         if !scratch.samples.histograms.isEmpty || (seesStarts && !scratch.samples.starts.isEmpty) { return .apart }
-        var tables = scratch.tables ?? WindowTables(plan)
-        scratch.tables = nil
-        let table = tables.table(scratch.samples)
+        let tables = scratch.tables ?? WindowTables(plan)
         scratch.tables = tables
+        let table = tables.table(scratch.samples)
         let target = UnsafeMutableBufferPointer(start: out, count: plan.grid.count)
         perStep?.add(scratch.samples, plan)
         try FloatWindows.evaluate(scratch.samples, plan, table, parameters, &scratch.resets, target)

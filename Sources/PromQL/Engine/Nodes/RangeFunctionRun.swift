@@ -14,6 +14,11 @@ final class RangeFunctionRun {
     let place: TextRange
     /// The metric name that the range selects; empty if there is none.
     private let name: String
+    private let traits: FunctionTraits
+    /// Whether different series may have the same result labels.
+    private let mayRepeat: Bool
+    /// Whether each series may be remarked to be no counter; it depends on the name, which most ranges select.
+    private let checksCounters: Bool
     /// The labels of the results so far, if some may be equal.
     private var seen: Set<Labels> = []
     /// Memory that is reused for each series of floats.
@@ -30,6 +35,10 @@ final class RangeFunctionRun {
         self.context = context
         work = HistogramWork(context.budget)
         name = range.metricName
+        traits = call.function.traits
+        let hasTypes = context.query.options.typeAndUnitLabels
+        mayRepeat = !traits.contains(.keepsName) && (name.isEmpty || hasTypes)
+        checksCounters = traits.contains(.expectsCounter) && (hasTypes || !Self.isCounter(name))
         floats = [Double](repeating: Column.absent, count: plan.grid.count)
         if let first = call.arguments.first, first.type == .scalar {
             place = first.range
@@ -38,8 +47,6 @@ final class RangeFunctionRun {
             place = range.isSubquery ? .nowhere : range.expression.range
         }
     }
-
-    private var traits: FunctionTraits { call.function.traits }
 
     /// Whether the function uses the start timestamps of samples.
     var seesStarts: Bool { context.query.options.usesStartTimes && traits.contains(.startTimes) }
@@ -109,12 +116,12 @@ final class RangeFunctionRun {
     ) throws {
         let result = traits.contains(.keepsName) ? series : context.nameless(series)
         // Series with the same name differ in other labels, but perhaps only in type and unit.
-        if !traits.contains(.keepsName), name.isEmpty || context.query.options.typeAndUnitLabels {
+        if mayRepeat {
             try context.budget.memory.charge(result.labels.bytes.count &+ SeenLabels.bytesPerSeries)
             guard seen.insert(result.labels).inserted else { throw QueryError.repeatedLabels }
         }
         if plan.function == .quantile { annotateQuantile(values) }
-        if traits.contains(.expectsCounter), values.contains(where: Column.isFloat) {
+        if checksCounters, values.contains(where: Column.isFloat) {
             annotateCounter(series, name.isEmpty ? series.labels.metricName : name)
         }
         try sink(result, values, histograms)
@@ -129,6 +136,11 @@ final class RangeFunctionRun {
         }
     }
 
+    /// Whether a metric is a counter by its name.
+    private static func isCounter(_ name: String) -> Bool {
+        ["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix)
+    }
+
     private func annotateCounter(_ series: Metric, _ name: String) {
         guard !name.isEmpty else { return }
         if context.query.options.typeAndUnitLabels {
@@ -138,7 +150,7 @@ final class RangeFunctionRun {
                 "metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", got "
                     + "\(GoQuote.quote(type)): \(GoQuote.quote(name))", at: place)
         }
-        guard !["_total", "_sum", "_count", "_bucket"].contains(where: name.hasSuffix) else { return }
+        guard !Self.isCounter(name) else { return }
         context.annotations.info(
             "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \(GoQuote.quote(name))",
             at: place)

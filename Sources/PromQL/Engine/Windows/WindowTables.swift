@@ -100,8 +100,10 @@ struct RateWindow {
     }
 }
 
-/// The tables of the sequences of timestamps that were used last.
-struct WindowTables {
+/// The tables of the sequences of timestamps that were used last, of one thread.
+///
+/// It is a class, so that no table is copied when it is used for the next series.
+final class WindowTables {
     private let plan: WindowPlan
     private var tables: [(key: UInt64, count: Int, table: WindowTable)] = []
     private var next = 0
@@ -118,7 +120,7 @@ struct WindowTables {
     var heldBytes: Int { tables.count &* (tables.first?.table.heldBytes ?? 0) }
 
     /// The table of the windows over the times of `samples`.
-    mutating func table(_ samples: borrowing SampleColumns) -> WindowTable {
+    func table(_ samples: borrowing SampleColumns) -> WindowTable {
         let (key, count) = (samples.timestampKey, samples.count)
         guard key != 0 else { return WindowTable(samples, plan) }
         // Most series have the same timestamps as the previous series.

@@ -1,4 +1,5 @@
 import Notify
+import Platform
 import Telemetry
 
 /// Metrics of the daemon's state: its reloads, and whether it is ready.

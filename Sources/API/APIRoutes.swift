@@ -46,7 +46,6 @@ package enum APIRoutes {
         let ledger = LedgerHandlers(context: context, overviews: overviews)
         let status = StatusHandlers(context: context, admission: admission, changes: changes)
         let search = SearchHandlers(context: context, admission: admission, lists: metadata)
-        let management = ManagementHandlers(context: context)
 
         func add(
             _ methods: [String], _ path: String, body: BodyPolicy? = nil, takesLong: Bool = false,
@@ -96,10 +95,17 @@ package enum APIRoutes {
         routes.add(["GET"], "/federate", takesLong: true) {
             Federation(context: context, admission: admission).handle($0)
         }
+        addManagement(to: &routes, context)
+    }
+
+    /// Adds the routes below `/-/`, the own metrics and the version.
+    private static func addManagement(to routes: inout Router.Builder, _ context: APIContext) {
+        let management = ManagementHandlers(context: context)
         let metrics = OwnMetrics(registry: context.metrics)
         routes.add(["GET"], "/metrics") { metrics.handle($0) }
         routes.add(["GET"], "/-/healthy") { management.healthy($0) }
         routes.add(["GET"], "/-/ready") { management.ready($0) }
+        let change = ["POST", "PUT"]
         routes.add(change, "/-/reload", body: BodyPolicy.none) { management.reload($0) }
         routes.add(change, "/-/quit", body: BodyPolicy.none) { management.quit($0) }
         routes.add(["GET"], "/-/reload") { management.wrongMethod($0) }

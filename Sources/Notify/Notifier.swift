@@ -180,23 +180,8 @@ package final class Notifier: AlertSink {
 
     // MARK: Silences
 
-    /// Adds or changes a silence, and returns its id.
-    ///
-    /// If it throws, no silence has changed, now and after a restart; after a ``LedgerError``, both have the change
-    /// partly or completely, because it could not be reversed.
-    package func setSilence(_ silence: Silence) throws -> String {
-        let id = Silence.newID()
-        let changed = try changeSilences { silences, now in try silences.setting(silence, now: now, newID: id) }
-        return changed.first?.id ?? id
-    }
-
-    /// Ends a silence now if it has not ended; throws as ``setSilence(_:)`` does.
-    package func expireSilence(_ id: String) throws {
-        _ = try changeSilences { silences, now in try silences.expiring(id, now: now) }
-    }
-
     /// Writes the silences that `change` returns to the ledger, and then changes those in memory.
-    private func changeSilences(_ change: (Silences, Int64) throws -> [Silence]) throws -> [Silence] {
+    func changeSilences(_ change: (Silences, Int64) throws -> [Silence]) throws -> [Silence] {
         try order.withLock { _ in
             let now = clock.now()
             let changed = try state.withLock { try change($0.memory.silences, now) }

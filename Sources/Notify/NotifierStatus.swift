@@ -138,6 +138,21 @@ extension Notifier {
 
     package func silence(_ id: String) -> Silence? { state.withLock { $0.memory.silences.byID[id] } }
 
+    /// Adds or changes a silence, and returns its id.
+    ///
+    /// If it throws, no silence has changed, now and after a restart; after a ``LedgerError``, both have the change
+    /// partly or completely, because it could not be reversed.
+    package func setSilence(_ silence: Silence) throws -> String {
+        let id = Silence.newID()
+        let changed = try changeSilences { silences, now in try silences.setting(silence, now: now, newID: id) }
+        return changed.first?.id ?? id
+    }
+
+    /// Ends a silence now if it has not ended; throws as ``setSilence(_:)`` does.
+    package func expireSilence(_ id: String) throws {
+        _ = try changeSilences { silences, now in try silences.expiring(id, now: now) }
+    }
+
     /// The configuration as it is shown.
     package var shown: NotifierSettings.Shown { state.withLock { $0.settings.shown } }
 

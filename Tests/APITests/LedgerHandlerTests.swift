@@ -9,7 +9,7 @@ import Testing
 @testable import Rules
 
 /// A notifier that knows what a test says.
-private final class NotifierStub: NotificationOverview {
+final class NotifierStub: NotificationOverview {
     let alerts: [ExplainedAlert]
     let asked = Mutex<[NotificationQuery]>([])
 

@@ -23,7 +23,8 @@ struct RoutePolicyTests {
             "search/metric_names", "search/label_names", "search/label_values",
         ] { all["/api/v1/" + path] = queries }
         for path in [
-            "notifications", "label/:name/values", "metadata", "targets", "targets/metadata", "scrape_pools",
+            "notifications", "notifications/ledger", "notifications/why", "label/:name/values", "metadata", "targets",
+            "targets/metadata", "scrape_pools",
             "alertmanagers", "rules", "alerts", "status/config", "status/flags", "status/buildinfo",
             "status/runtimeinfo", "status/tsdb", "status/rejected_samples", "status/walreplay",
         ] { all["/api/v1/" + path] = reads }
@@ -56,9 +57,10 @@ struct RoutePolicyTests {
             "label/:name/values", "search/metric_names", "search/label_names", "search/label_values", "status/tsdb",
         ] { all["/api/v1/" + path] = "queries" }
         all["/federate"] = "queries"
-        for path in ["metadata", "targets", "targets/metadata", "scrape_pools", "alertmanagers", "rules", "alerts"] {
-            all["/api/v1/" + path] = "overviews"
-        }
+        for path in [
+            "metadata", "targets", "targets/metadata", "scrape_pools", "alertmanagers", "rules", "alerts",
+            "notifications/ledger", "notifications/why",
+        ] { all["/api/v1/" + path] = "overviews" }
         for path in ["notifications", "status/flags", "status/buildinfo", "status/runtimeinfo", "status/walreplay"] {
             all["/api/v1/" + path] = "none: a few facts"
         }
@@ -82,6 +84,7 @@ struct RoutePolicyTests {
         var context = APIContext.test(ArrayStore(), engine: options)
         context.settings.maxSearchLimit = 100
         context.settings.enablesAdmin = true
+        context.notifications = NotifierStub()
         let (queries, overviews, changes) = (QueryAdmission(1), QueryAdmission(1), QueryAdmission(1))
         var routes = Router.Builder()
         APIRoutes.add(to: &routes, context, queries, overviews, changes)
@@ -115,6 +118,7 @@ struct RoutePolicyTests {
             method: method, path: pattern.replacing(":name", with: "a"),
             query: [
                 ("query", "up"), ("match[]", "up"), ("start", "0"), ("end", "10"), ("step", "1"), ("label", "a"),
+                ("filter", "a=\"b\""),
             ].map { (name: $0.0, value: $0.1) })
     }
 }

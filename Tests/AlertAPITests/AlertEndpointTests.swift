@@ -148,7 +148,7 @@ struct AlertEndpointTests {
         #expect(answer.text.hasPrefix(#"{"cluster":{"status":"disabled","peers":[]},"versionInfo":{"version":"0.34.0"#))
         #expect(answer.json?["uptime"]?.string == "2023-11-14T22:13:20.000Z")
         let text = try #require(answer.json?["config"]?["original"]?.string)
-        #expect(text.hasPrefix("global:\n") && text.contains("url: <secret>") && !text.contains("http://h"))
+        #expect(text.hasPrefix("global:\n") && text.contains("url: http://<secret>") && !text.contains("http://h"))
     }
 
     @Test(

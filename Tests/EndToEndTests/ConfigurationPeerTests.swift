@@ -23,7 +23,6 @@ struct ConfigurationPeerTests {
           - file_sd_configs: [{files: [am.yml]}]
             http_sd_configs: [{url: "http://127.0.0.1:1/"}]
             dns_sd_configs: [{names: [_am._tcp.example.]}]
-            sigv4: {region: r, access_key: a, secret_key: S3CRET}
         storage:
           tsdb: {out_of_order_time_window: 90m}
           exemplars: {max_exemplars: 5}

@@ -1,3 +1,4 @@
+import GoCompatibility
 import Model
 
 extension ExpositionReader {
@@ -96,5 +97,13 @@ extension ExpositionReader {
     /// Parses the labels of the current series.
     public func readLabels(_ labels: inout SeriesText) throws(ExpositionError) {
         try labels.parse(base, seriesStart, seriesEnd, isOpenMetrics: isOpenMetrics)
+    }
+
+    /// Throws if the help text is not valid UTF-8.
+    func checkHelp() throws(ExpositionError) {
+        guard !SeriesText.isUTF8(bytes(metadataText)) else { return }
+        let shown = GoQuote.quote(String(decoding: bytes(metadataText), as: UTF8.self))
+        throw ExpositionError.at(
+            metadataText.lowerBound, in: base, "help text \(shown) is not a valid utf8 string")
     }
 }

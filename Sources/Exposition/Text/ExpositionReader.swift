@@ -408,13 +408,6 @@ public struct ExpositionReader {
         return kind
     }
 
-    private func checkHelp() throws(ExpositionError) {
-        guard !SeriesText.isUTF8(bytes(metadataText)) else { return }
-        let shown = GoQuote.quote(String(decoding: bytes(metadataText), as: UTF8.self))
-        throw ExpositionError.at(
-            metadataText.lowerBound, in: base, "help text \(shown) is not a valid utf8 string")
-    }
-
     private func checkUnit() throws(ExpositionError) {
         if metadataText.isEmpty { return }
         var name = metadataName

@@ -112,12 +112,9 @@ extension Head {
         group.lock.assertHeld()
         group.mark &+= 1
         let mark = group.mark
-        let hasTimes = batch.timestamps.count == batch.refs.count
+        let (hasTimes, idEnd) = (batch.timestamps.count == batch.refs.count, UInt64(idEnd))
         var (lastRaw, lastTime, lastValue, lastKind): (UInt64, Int64, Double, Int) = (0, 0, 0, -1)
-        let idEnd = UInt64(idEnd)
-        var bounds = bounds
-        // A copy of the group's window is used, because each access to a variable of an object is checked.
-        var admitted = group.admitted
+        var (bounds, admitted) = (bounds, group.admitted)
         defer { group.admitted = admitted }
         for number in own.numbers {
             let i = own.position(number)

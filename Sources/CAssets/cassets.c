@@ -28,6 +28,21 @@ static const unsigned char assets_query_js[] = {
 static const unsigned char assets_alerts_js[] = {
 #embed "files/alerts.js"
 };
+static const unsigned char assets_notifier_js[] = {
+#embed "files/notifier.js"
+};
+static const unsigned char assets_groups_js[] = {
+#embed "files/groups.js"
+};
+static const unsigned char assets_silences_js[] = {
+#embed "files/silences.js"
+};
+static const unsigned char assets_silence_form_js[] = {
+#embed "files/silence-form.js"
+};
+static const unsigned char assets_notifications_js[] = {
+#embed "files/notifications.js"
+};
 static const unsigned char assets_targets_js[] = {
 #embed "files/targets.js"
 };
@@ -51,6 +66,11 @@ static const casset table[] = {
     {"assets/chart.js", assets_chart_js, sizeof assets_chart_js},
     {"assets/query.js", assets_query_js, sizeof assets_query_js},
     {"assets/alerts.js", assets_alerts_js, sizeof assets_alerts_js},
+    {"assets/notifier.js", assets_notifier_js, sizeof assets_notifier_js},
+    {"assets/groups.js", assets_groups_js, sizeof assets_groups_js},
+    {"assets/silences.js", assets_silences_js, sizeof assets_silences_js},
+    {"assets/silence-form.js", assets_silence_form_js, sizeof assets_silence_form_js},
+    {"assets/notifications.js", assets_notifications_js, sizeof assets_notifications_js},
     {"assets/targets.js", assets_targets_js, sizeof assets_targets_js},
     {"assets/status.js", assets_status_js, sizeof assets_status_js},
     {"assets/dygraph.js", assets_dygraph_js, sizeof assets_dygraph_js},

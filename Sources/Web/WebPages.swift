@@ -12,7 +12,8 @@ package struct WebPages: Sendable {
 
     /// The paths of the web pages below the route prefix.
     package static let pagePaths = [
-        "/query", "/alerts", "/rules", "/targets", "/service-discovery", "/tsdb-status", "/status", "/flags", "/config",
+        "/query", "/alerts", "/alert-groups", "/silences", "/notifications", "/rules", "/targets", "/service-discovery",
+        "/tsdb-status", "/status", "/flags", "/config",
     ]
 
     private let assets: [String: Asset]

@@ -1,9 +1,15 @@
+import Foundation
 import TestSupport
 
 /// Answers of the HTTP API with texts of many lengths.
 enum APIFixture {
     static func answer(_ request: HTTPStub.Request) -> HTTPStub.Response {
         let path = request.path.prefix { $0 != "?" }
+        if path.hasPrefix("/api/v2/") {
+            let name = path.dropFirst("/api/v2/".count)
+            let text = name.hasPrefix("silence/") ? silence("active", minutes: 10) : notifier[String(name)]
+            return .init(contentType: "application/json", text: text ?? "[]")
+        }
         guard path.hasPrefix("/api/v1/") else { return .init(contentType: "text/plain", text: "ready\n") }
         let data = answers[String(path.dropFirst("/api/v1/".count))] ?? "[]"
         return .init(contentType: "application/json", text: #"{"status":"success","data":\#(data)}"#)
@@ -43,6 +49,58 @@ enum APIFixture {
         "evaluationTime":0.0000621,"lastEvaluation":"2026-01-31T12:00:00Z"}]}]}
         """#
 
+    private static func time(_ minutes: Double) -> String {
+        Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(Date(timeIntervalSinceNow: minutes * 60))
+    }
+
+    /// A silence with texts of many lengths, which ends in some minutes.
+    static func silence(_ state: String, minutes: Double) -> String {
+        #"""
+        {"id":"5a2b8a0e-8a55-4d5c-9f0e-3e4d7d4f4b11","status":{"state":"\#(state)"},"updatedAt":"\#(time(-60))",
+        "comment":"the <b>larger</b> disk is ordered","createdBy":"somebody of platform-observability",
+        "startsAt":"\#(time(minutes - 600))","endsAt":"\#(time(minutes))","matchers":[
+        {"isEqual":true,"isRegex":false,"name":"alertname","value":"TargetDown"},
+        {"isEqual":false,"isRegex":true,"name":"instance","value":"some-quite-long-host-name.eu-central-1.*:9100"}]}
+        """#
+    }
+
+    private static func alert(_ fingerprint: String, _ status: String) -> String {
+        #"""
+        {"annotations":{"description":"it does not answer","summary":"it is down",
+        "runbook_url":"https://wiki.example.org/runbooks/what_to_do"},
+        "endsAt":"\#(time(4))","startsAt":"\#(time(-90))","updatedAt":"\#(time(0))",
+        "fingerprint":"\#(fingerprint)","receivers":[{"name":"team"}],"status":\#(status),"labels":\#(labels)}
+        """#
+    }
+
+    private static let active = #"{"inhibitedBy":[],"mutedBy":[],"silencedBy":[],"state":"active"}"#
+
+    /// Answers of Alertmanager's API.
+    private static let notifier = [
+        "receivers": #"[{"name":"team"}]"#,
+        "silences": #"""
+        [\#(silence("active", minutes: 10)),\#(silence("pending", minutes: 700)),\#(silence("expired", minutes: -9))]
+        """#,
+        "alerts": "[\(alert("00000000000000ff", active))]",
+        "alerts/groups": #"""
+        [{"labels":\#(labels),"receiver":{"name":"platform-observability-receiver"},"routeLabels":{},"alerts":[
+        \#(alert("0000000000000001", active)),
+        \#(alert("0000000000000002", #"""
+            {"inhibitedBy":["00000000000000ff"],"mutedBy":["outside-of-business-hours"],
+            "silencedBy":["5a2b8a0e-8a55-4d5c-9f0e-3e4d7d4f4b11"],"state":"suppressed"}
+            """#))]}]
+        """#,
+    ]
+
+    private static let attempts = #"""
+        [{"time":"2026-01-31T12:00:00.123Z","outcome":"failed","status":0,"latencySeconds":10,"answer":"",
+        "error":"context deadline exceeded"},{"time":"2026-01-31T12:00:12.5Z","outcome":"accepted","status":200,
+        "latencySeconds":0.0123,"answer":"thanks","error":""}]
+        """#
+
+    private static let groupKey =
+        #"{}/{team=\"platform-observability\"}:{alertname=\"TargetDown\", instance=\"127.0.0.1:25598\"}"#
+
     private static let top =
         #"[{"name":"a_rather_long_name_of_a_metric_with_many_words_total","value":1234567},{"name":"up","value":3}]"#
 
@@ -57,6 +115,20 @@ enum APIFixture {
         "droppedTargets":[{"discoveredLabels":\#(discovered),"scrapePool":"node"}],"droppedTargetCounts":{"node":1}}
         """#,
         "rules": rules,
+        "labels": #"["alertname","alertstate","instance"]"#,
+        "series": "[\(labels)]",
+        "notifications/ledger": #"""
+        {"deliveries":[{"time":"2026-01-31T12:00:00Z","receiver":"platform-observability-receiver","integration":
+        "platform-observability-receiver/webhook/0","groupKey":"\#(groupKey)","reason":"first notification",
+        "outcome":"delivered","status":200,"attempts":9,"durationSeconds":12.5,"error":"","firing":[],"firingCount":2,
+        "resolved":[],"resolvedCount":1,"attemptLog":\#(attempts)}]}
+        """#,
+        "notifications/why": #"""
+        {"alerts":[{"labels":\#(labels),"fingerprint":"00000000000000ff","state":"firing","startsAt":"2026-01-31T12:00:00Z",
+        "history":[{"time":"2026-01-31T12:00:00Z","state":"silenced","groupKey":"\#(groupKey)","target":"",
+        "causes":["5a2b8a0e-8a55-4d5c-9f0e-3e4d7d4f4b11"]}],"steps":[{"kind":"firing","sentence":"The alert fires."},
+        {"kind":"silenced","silence":"5a2b8a0e-8a55-4d5c-9f0e-3e4d7d4f4b11","sentence":"It is silenced."}]}],"steps":[]}
+        """#,
         "status/tsdb": #"""
         {"headStats":{"numSeries":1234567,"numLabelPairs":280,"chunkCount":670,"minTime":1769860800000,"maxTime":1769864400000},
         "seriesCountByMetricName":\#(top),"labelValueCountByLabelName":\#(top),"memoryInBytesByLabelName":\#(top),

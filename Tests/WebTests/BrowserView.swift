@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Platform
 import Synchronization
 import TestSupport
@@ -22,13 +21,12 @@ struct BrowserView: Decodable, Sendable {
 
 /// Looks at pages in chromium: they are shown in a frame as wide as the window would be, one after the other.
 struct BrowserLook: Encodable {
-    /// Whether this machine has the browser.
-    static var isPossible: Bool { access("/usr/bin/chromium", X_OK) == 0 }
-
     var pages: [String]
     var widths: [Int]
     /// Waits until the banner is empty, too.
     var waitsForQuiet = false
+    /// What is on a page that shows an answer, as a selector of CSS.
+    var shown = "#page td, #page pre, #page .legend div"
 
     /// The views of all pages in all widths, up to a page that shows nothing; none if the browser does not answer in time.
     ///
@@ -58,22 +56,8 @@ struct BrowserLook: Encodable {
         }
         guard let stub else { return [] }
         defer { stub.stop() }
-        let profile = try TemporaryFolder()
-        let browser = Process()
-        browser.executableURL = URL(fileURLWithPath: "/usr/bin/chromium")
-        browser.arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--remote-debugging-port=0", "--user-data-dir=\(profile.path)",
-            "--window-size=1600,1000", "http://127.0.0.1:\(stub.port)/look",
-        ]
-        browser.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": profile.path]) { $1 }
-        browser.standardOutput = FileHandle.nullDevice
-        browser.standardError = FileHandle.nullDevice
-        try browser.run()
-        defer {
-            browser.terminate()
-            browser.waitUntilExit()
-        }
+        let browser = try Browser("http://127.0.0.1:\(stub.port)/look")
+        defer { withExtendedLifetime(browser) {} }
         guard isDone.wait(milliseconds: 120_000) else { return [] }
         return try JSONDecoder().decode([BrowserView].self, from: Data(result.withLock { $0 }))
     }
@@ -135,7 +119,7 @@ struct BrowserLook: Encodable {
             const banner = doc.querySelector("#banner")?.textContent ?? "";
             if (banner !== banners.at(-1)) banners.push(banner);
             firstText ??= banner ? doc.querySelector("#page").textContent : null;
-            return doc.querySelector("#page td, #page pre, #page .legend div") && !(order.waitsForQuiet && banner);
+            return doc.querySelector(order.shown) && !(order.waitsForQuiet && banner);
           };
           for (const end = Date.now() + 30000; !view(); await sleep(20)) {
             if (Date.now() > end) throw new Error(`${page} shows nothing`);

@@ -1,21 +1,11 @@
 // Alerts by state, and the health of all rules.
-import { el, api, notice, labelChips, facts, ago, formatDuration, refresh, table } from "./dom.js";
+import { el, api, notice, labelChips, facts, ago, formatDuration, refresh, redraw, table, toggles } from "./dom.js";
+import { alertLinks, hasNotifier } from "./notifier.js";
 
 const stateClass = { inactive: "good", pending: "warn", firing: "bad", unknown: "plain" };
 const healthClass = { ok: "good", err: "bad", unknown: "plain" };
 
 const queryLink = (expression) => el("a", { href: `query?g0.expr=${encodeURIComponent(expression)}&g0.tab=table` }, el("code", {}, expression));
-
-function toggles(values, chosen, changed) {
-  return values.map((value) => el("button", {
-    "aria-pressed": String(chosen.has(value)),
-    onclick: (event) => {
-      chosen.has(value) ? chosen.delete(value) : chosen.add(value);
-      event.target.setAttribute("aria-pressed", String(chosen.has(value)));
-      changed();
-    },
-  }, value));
-}
 
 /// How long a condition must hold, and how long an alert outlives it.
 const holds = (rule) => [rule.duration && `for ${formatDuration(rule.duration)}`, rule.keepFiringFor && `keep firing for ${formatDuration(rule.keepFiringFor)}`];
@@ -28,6 +18,7 @@ export function alertsPage(main) {
   const list = el("div");
   const open = new Set();
   let groups = [];
+  let links = () => null;
   const draw = () => {
     const words = search.value.toLowerCase();
     const cards = groups.map((group) => {
@@ -35,9 +26,9 @@ export function alertsPage(main) {
         && (!words || JSON.stringify([rule.name, rule.labels, rule.alerts?.map((a) => a.labels)]).toLowerCase().includes(words)));
       return rules.length ? el("section", { class: "card" },
         el("div", { class: "row" }, el("h2", {}, group.name), el("span", { class: "soft" }, group.file)),
-        rules.map((rule) => alertNode(group, rule, open))) : null;
+        rules.map((rule) => alertNode(group, rule, open, links))) : null;
     }).filter(Boolean);
-    list.replaceChildren(...(cards.length ? cards : [el("p", { class: "soft" }, groups.length ? "No alert matches." : "No alerting rules.")]));
+    redraw(list, cards.length ? cards : [el("p", { class: "soft" }, groups.length ? "No alert matches." : "No alerting rules.")]);
   };
   search.addEventListener("input", draw);
   main.append(el("h1", {}, "Alerts"), el("div", { class: "row", style: "margin-bottom:14px" },
@@ -45,6 +36,7 @@ export function alertsPage(main) {
   refresh(list, 5, async () => {
     try {
       groups = (await api("rules", { type: "alert" })).data.groups;
+      if (await hasNotifier()) links = alertLinks;
       draw();
     } catch (error) {
       list.replaceChildren(notice("bad", error.message));
@@ -52,7 +44,7 @@ export function alertsPage(main) {
   });
 }
 
-function alertNode(group, rule, open) {
+function alertNode(group, rule, open, links) {
   const key = `${group.file};${group.name};${rule.name};${rule.query}`;
   const alerts = rule.alerts ?? [];
   return el("details", {
@@ -68,7 +60,7 @@ function alertNode(group, rule, open) {
     rule.lastError && notice("bad", rule.lastError),
     Object.entries(rule.annotations ?? {}).map(([name, value]) => el("div", {}, el("span", { class: "soft" }, `${name}: `), value)),
     alerts.length > 0 && table(["Labels", "State", "Active since", "Value"], alerts.map((alert) => [
-      el("div", {}, labelChips(alert.labels, ["alertname"]), Object.entries(alert.annotations ?? {}).map(([name, value]) => el("div", { class: "soft" }, `${name}: ${value}`))),
+      el("div", {}, labelChips(alert.labels, ["alertname"]), Object.entries(alert.annotations ?? {}).map(([name, value]) => el("div", { class: "soft" }, `${name}: ${value}`)), links(alert.labels)),
       el("span", { class: `badge ${stateClass[alert.state]}` }, alert.state), [{ class: "whole" }, [`${alert.activeAt.slice(0, 19).replace("T", " ")} UTC`, el("div", { class: "soft" }, ago(alert.activeAt))]],
       [{ class: "number mono" }, String(Number(alert.value))]]))));
 }

@@ -12,27 +12,44 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/// Asks the API; resolves to the whole envelope, throws an Error with the server's words.
-export async function api(path, parameters = {}, signal) {
+/// Sends a request; resolves to the status and the body, a text. Parameters that are empty are left out.
+async function ask(path, parameters, options) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of [value].flat()) if (one !== "" && one != null) query.append(name, one);
   }
-  let response;
   try {
-    response = await fetch(`api/v1/${path}?${query}`, { signal });
+    const response = await fetch(`${path}?${query}`, options);
+    return { status: response.status, text: await response.text() };
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error(`martlet does not answer: ${error.message}`);
   }
-  const text = await response.text();
-  let body;
+}
+
+/// The JSON of an answer; null if there is none.
+function json({ status, text }) {
+  if (!text) return null;
   try {
-    body = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    throw new Error(`HTTP ${response.status}: ${text.slice(0, 300)}`);
+    throw new Error(`HTTP ${status}: ${text.slice(0, 300)}`);
   }
-  if (body.status !== "success") throw new Error(`${body.errorType}: ${body.error}`);
+}
+
+/// Asks the API; resolves to the whole envelope, throws an Error with the server's words.
+export async function api(path, parameters = {}, signal) {
+  const answer = await ask(`api/v1/${path}`, parameters, { signal });
+  const body = json(answer);
+  if (body?.status !== "success") throw new Error(body?.error ? `${body.errorType}: ${body.error}` : `HTTP ${answer.status}`);
+  return body;
+}
+
+/// Asks Alertmanager's API; resolves to the answer, null if it is empty, throws an Error with the server's words.
+export async function notifierAPI(path, parameters = {}, options = {}) {
+  const answer = await ask(`api/v2/${path}`, parameters, options);
+  const body = json(answer);
+  if (answer.status !== 200) throw new Error((typeof body === "string" ? body : body?.message) || `HTTP ${answer.status}`);
   return body;
 }
 
@@ -67,6 +84,10 @@ export function parseDuration(text) {
   }
   return seconds;
 }
+
+/// A duration in its two largest units.
+export const roughDuration = (seconds) =>
+  formatDuration(seconds >= 86400 ? seconds - seconds % 3600 : seconds >= 3600 ? seconds - seconds % 60 : Math.max(1, Math.round(seconds)));
 
 export function formatDuration(seconds) {
   if (seconds === 0) return "0s";
@@ -110,6 +131,50 @@ export function table(head, rows) {
   return el("table", {}, head.length > 0 && el("thead", {}, el("tr", {}, head.map(title))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell)))));
 }
+
+/// Buttons that turn values on and off: `chosen` is the set of those that are on.
+export function toggles(values, chosen, changed) {
+  return values.map((value) => el("button", {
+    "aria-pressed": String(chosen.has(value)),
+    onclick: (event) => {
+      chosen.has(value) ? chosen.delete(value) : chosen.add(value);
+      event.target.setAttribute("aria-pressed", String(chosen.has(value)));
+      changed();
+    },
+  }, value));
+}
+
+/// Replaces the children of `list`; what had the focus keeps it, known by its `data-key`.
+export function redraw(list, nodes) {
+  const key = list.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  list.replaceChildren(...nodes.filter(Boolean));
+  if (key) list.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+/// Details that stay as people left them when the page is drawn again: `open` is the set of the keys of those that are open.
+export function keptDetails(key, open, attributes, ...children) {
+  return el("details", {
+    ...attributes, open: open.has(key), ontoggle: (event) => (event.target.open ? open.add(key) : open.delete(key)),
+  }, ...children);
+}
+
+/// Shows another page, as a link does.
+export function go(path) {
+  history.pushState(null, "", new URL(path, document.baseURI));
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/// Calls `action` a moment after the last call of the function that is returned.
+export function delayed(action) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(action, 300);
+  };
+}
+
+/// A field of a form with its name above it.
+export const field = (name, input, attributes = {}) => el("label", { class: "field", ...attributes }, el("span", { class: "soft" }, name), input);
 
 /// Facts about one thing in a line; what is missing is left out.
 export const facts = (...texts) => texts.filter(Boolean).join(" · ");

@@ -2,12 +2,18 @@
 import { el, notice } from "./dom.js";
 import { queryPage } from "./query.js";
 import { alertsPage, rulesPage } from "./alerts.js";
+import { groupsPage } from "./groups.js";
+import { silencesPage } from "./silences.js";
+import { notificationsPage } from "./notifications.js";
 import { targetsPage, discoveryPage } from "./targets.js";
 import { statusPage, flagsPage, configPage, tsdbPage } from "./status.js";
 
 const pages = [
   ["query", "Query", queryPage],
   ["alerts", "Alerts", alertsPage],
+  ["alert-groups", "Alert groups", groupsPage],
+  ["silences", "Silences", silencesPage],
+  ["notifications", "Notifications", notificationsPage],
   ["rules", "Rules", rulesPage],
   ["targets", "Targets", targetsPage],
   ["service-discovery", "Discovery", discoveryPage],

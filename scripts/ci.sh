@@ -15,7 +15,7 @@ table() {
 required packages   0  scripts/install-packages.sh build test lint
 required lint       0  scripts/lint.sh
 required test       0  make test
-job      tsan     240  scripts/tsan.sh
+job      tsan     300  scripts/tsan.sh
 job      asan     150  scripts/asan.sh
 job      release  200  make build
 job      fuzz     370  FUZZ_SEED=1 scripts/fuzz.sh "" 4

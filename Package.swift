@@ -125,7 +125,7 @@ let package = Package(
 
         .executableTarget(
             name: "Benchmarks", dependencies: ["CReference", "Platform", "Model", "Encoding", "Storage"],
-            path: "Benchmarks", exclude: ["Reference", "rules.py"], swiftSettings: settings),
+            path: "Benchmarks", exclude: ["Reference", "rules.py", "storm.py"], swiftSettings: settings),
         .target(name: "CReference", path: "Benchmarks/Reference"),
         .target(
             name: "TestSupport", dependencies: ["Platform", "Model"], path: "Tests/TestSupport", swiftSettings: settings

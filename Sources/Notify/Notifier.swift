@@ -3,17 +3,6 @@ import Platform
 import Synchronization
 import Telemetry
 
-/// The directory of a notifier's ledger.
-package struct LedgerFolder: Sendable {
-    package var path: String
-    package var fileSystem: any FileSystem
-
-    package init(path: String, fileSystem: any FileSystem) {
-        self.path = path
-        self.fileSystem = fileSystem
-    }
-}
-
 /// Groups, mutes and delivers alerts as Alertmanager does, in this process.
 ///
 /// ``Dispatcher``, ``NotificationPipeline``, ``NotificationLog`` and ``LedgerPlan`` make the decisions; this class runs
@@ -72,24 +61,6 @@ package final class Notifier: AlertSink {
         (wakes, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         metrics = NotifierMetrics(registry)
         metrics.collect(registry) { [weak self] in self?.gauges() ?? .init() }
-    }
-
-    /// A dispatcher with the alerts of `memory`.
-    ///
-    /// A resolved alert is only added to groups in which it was notified as firing.
-    private static func dispatcher(_ settings: NotifierSettings, _ memory: LedgerState, now: Int64) -> Dispatcher {
-        var dispatcher = Dispatcher(root: settings.route)
-        for alert in memory.alerts.sorted {
-            let isResolved = alert.isResolved(at: now)
-            dispatcher.insert(alert, now: now) { groupID, groupKey, route in
-                guard isResolved else { return true }
-                return settings.pipeline.integrations(of: route).contains { integration in
-                    memory.log.entry(groupKey: groupKey, groupID: groupID, receiver: integration)?
-                        .firing.contains(alert.fingerprint) ?? false
-                }
-            }
-        }
-        return dispatcher
     }
 
     // MARK: Input
@@ -166,13 +137,15 @@ package final class Notifier: AlertSink {
         order.withLock { _ in
             let (memory, shifted) = state.withLock { ($0.memory, $0.shifted) }
             var dispatcher = Self.dispatcher(settings, memory, now: now)
+            var (inhibition, alerts) = (KeptInhibitor(), memory.alerts)
+            _ = inhibition.inhibitor(settings.pipeline.inhibitRules, &alerts, at: now)
             state.withLock { state in
                 dispatcher.shift(by: state.shift(since: shifted))
                 dispatcher.adopt(state.dispatcher)
                 state.dispatcher = dispatcher
                 state.settings = settings
                 state.failing = [:]
-                state.inhibition = KeptInhibitor()
+                state.inhibition.replace(by: inhibition)
             }
         }
         wake.yield()
@@ -256,7 +229,7 @@ package final class Notifier: AlertSink {
                 return state.incoming + more
             }
             metrics.received(incoming, at: now)
-            let records = inBatches(incoming) { state, alert in Self.take(alert, now: now, &state) }
+            let records = inBatches(incoming, at: now) { state, alert in Self.take(alert, now: now, &state) }
             let failure = carryOut(.record, records)
             return ledger?.isBehind == true ? failure : nil
         }
@@ -264,12 +237,15 @@ package final class Notifier: AlertSink {
 
     /// Calls `body` with each alert, and frees the state now and then.
     private func inBatches<Element: Sendable, Result: Sendable>(
-        _ alerts: [Element], _ body: (inout State, Element) -> Result?
+        _ alerts: [Element], at now: Int64, _ body: (inout State, Element) -> Result?
     ) -> [Result] {
         var results: [Result] = []
         for start in stride(from: 0, to: alerts.count, by: Self.alertsPerLock) {
             let batch = alerts.dropFirst(start).prefix(Self.alertsPerLock)
-            results += state.withLock { state in batch.compactMap { body(&state, $0) } }
+            results += state.withLock { state in
+                defer { _ = state.inhibitor(at: now) }
+                return batch.compactMap { body(&state, $0) }
+            }
         }
         return results
     }
@@ -377,7 +353,7 @@ package final class Notifier: AlertSink {
             }
             guard let old else { return }
             // The alerts stay resolved, because they are updated only while ``order`` is locked.
-            let removed = inBatches(old.alerts) { state, alert -> LedgerRecord? in
+            let removed = inBatches(old.alerts, at: now) { state, alert -> LedgerRecord? in
                 if state.dispatcher.holds(alert) { return nil }
                 let record = LedgerRecord.alertRemoved(alert.fingerprint)
                 state.memory.apply(record)

@@ -27,6 +27,11 @@ package struct AlertGroupStatus: Sendable {
 }
 
 extension Notifier {
+    /// The alerts that are counted for the metrics, and what may mute them.
+    private typealias JudgedState = (
+        alerts: [Fingerprint: NotifiedAlert].Values, muters: (inhibitor: Inhibitor, silences: SilenceIndex)
+    )
+
     /// The alerts of a request that are accepted, and why the others are not.
     func admit(_ alerts: [Alert], at now: Int64) -> (accepted: [Alert], refusals: [AlertIntake.Refusal]) {
         let fingerprints = alerts.map { Fingerprint($0.labels) }
@@ -53,8 +58,10 @@ extension Notifier {
     /// All alerts that fire, by fingerprint; resolved ones are omitted, and time intervals mute none here.
     package func alerts() -> [AlertStatus] {
         let now = clock.now()
-        var state = state.withLock { $0 }
-        let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
+        let (state, muters) = state.withLock { state in
+            let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
+            return (state, muters)
+        }
         return state.memory.alerts.byFingerprint.values.filter { !$0.isResolved(at: now) }
             .sorted { $0.fingerprint < $1.fingerprint }
             .map {
@@ -78,8 +85,10 @@ extension Notifier {
     /// - Parameter isWanted: Called with the name of a receiver: only its groups and their receivers count.
     package func groups(of isWanted: (String) -> Bool = { _ in true }) -> [AlertGroupStatus] {
         let now = clock.now()
-        var state = state.withLock { $0 }
-        let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
+        let (state, muters) = state.withLock { state in
+            let muters = (state.inhibitor(at: now), state.memory.silences.active(at: now))
+            return (state, muters)
+        }
         let groups = state.dispatcher.status.filter { isWanted($0.receiver) }
         var receivers: [Fingerprint: Set<ExactText>] = [:]
         for group in groups {
@@ -102,7 +111,7 @@ extension Notifier {
         if let status = ledger?.status {
             (gauges.ledgerBytes, gauges.snapshotBytes) = (status.size, status.replacedSize)
         }
-        let (alerts, inhibitor, silences) = state.withLock { state in
+        let (counted, judged) = state.withLock { state in
             let pipeline = state.settings.pipeline
             gauges.unprocessed = state.incoming.count
             gauges.groups = state.dispatcher.groups.count
@@ -113,20 +122,27 @@ extension Notifier {
             for silence in state.memory.silences.byID.values {
                 gauges.silences[silence.state(at: now), default: 0] += 1
             }
-            return (
-                state.memory.alerts.byFingerprint.values, state.inhibitor(at: now),
-                state.memory.silences.active(at: now)
-            )
+            let muters = (inhibitor: state.inhibitor(at: now), silences: state.memory.silences.active(at: now))
+            let version = CountedAlerts.Version(
+                firing: state.inhibition.changes, silences: state.memory.silences.changes)
+            if let last = state.counted, last.version == version { return (last, nil as JudgedState?) }
+            let looks = (state.counted?.looks ?? 0) + 1
+            return (CountedAlerts(version: version, looks: looks), (state.memory.alerts.byFingerprint.values, muters))
         }
+        (gauges.active, gauges.suppressed) = (counted.active, counted.suppressed)
+        guard let (alerts, muters) = judged else { return gauges }
+        var new = counted
         // Many alerts are compared with many rules, so the state is free meanwhile.
         for alert in alerts where !alert.isResolved(at: now) {
             let labels = alert.alert.labels
-            if silences.mutes(labels) || inhibitor.inhibits(labels) {
-                gauges.suppressed += 1
+            if muters.silences.mutes(labels) || muters.inhibitor.inhibits(labels) {
+                new.suppressed += 1
             } else {
-                gauges.active += 1
+                new.active += 1
             }
         }
+        state.withLock { $0.counted = new }
+        (gauges.active, gauges.suppressed) = (new.active, new.suppressed)
         return gauges
     }
 

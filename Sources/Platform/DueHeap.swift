@@ -50,3 +50,5 @@ public struct DueHeap<Event> {
         return first
     }
 }
+
+extension DueHeap: Sendable where Event: Sendable {}

@@ -1,6 +1,7 @@
 import Config
 import Model
-import Notify
+@testable import Notify
+import Synchronization
 import Telemetry
 import TestSupport
 import Testing
@@ -123,5 +124,47 @@ struct NotifierMetricsTests {
         #expect(values("receivers") == ["": 1] && values("integrations") == ["": 1])
         #expect(values("inhibition_rules") == ["": 1] && values("cluster_enabled") == ["": 0])
         #expect(values("config_hash").values.allSatisfy { $0 > 0 && $0 < 0x1p48 && $0 == $0.rounded() })
+    }
+
+    @Test("alerts are counted again for the metrics only after a change, and as the API shows them")
+    func counts() async throws {
+        let text = """
+            route: {receiver: r, group_wait: 1s}
+            receivers: [{name: r, webhook_configs: [{url: 'http://hook'}]}]
+            inhibit_rules: [{source_matchers: [s=1], target_matchers: [t=1]}]
+            """
+        let time = try Timeline(text)
+        let notifier = time.notifier
+        func check(_ active: Int, _ suppressed: Int, looks: Int) {
+            let before = notifier.state.withLock { $0.counted?.looks ?? 0 }
+            for _ in 0..<3 {
+                let gauges = notifier.gauges()
+                #expect(gauges.active == active && gauges.suppressed == suppressed)
+            }
+            let shown = notifier.alerts()
+            #expect(shown.count { $0.state == .active } == active && shown.count == active + suppressed)
+            #expect(notifier.state.withLock { $0.counted?.looks ?? 0 } - before == looks)
+        }
+        func send(_ labels: [(String, String)], end: Double) {
+            notifier.send([Alert(labels: Labels(labels), startsAt: Timeline.start, endsAt: Timeline.time(end))])
+            _ = notifier.step(at: time.clock.now())
+        }
+        check(0, 0, looks: 1)
+        send([("a", "1"), ("t", "1")], end: 100)
+        check(1, 0, looks: 1)
+        send([("a", "1"), ("t", "1")], end: 200)
+        check(1, 0, looks: 0)
+        send([("a", "2"), ("s", "1")], end: 50)
+        check(1, 1, looks: 1)
+        let now = time.clock.now()
+        let silence = Silence(matchers: [Matcher(name: "a", equals: "2")], startsAt: now, endsAt: now + 20_000)
+        _ = try notifier.setSilence(silence)
+        check(0, 2, looks: 1)
+        await time.run(until: 30)
+        check(1, 1, looks: 1)
+        await time.run(until: 60)
+        check(1, 0, looks: 1)
+        try time.reload(text.replacing("[t=1]", with: "[a=1]"))
+        check(1, 0, looks: 1)
     }
 }

@@ -21,38 +21,25 @@ package struct ActiveAlerts: Sendable {
     package private(set) var byFingerprint: [Fingerprint: NotifiedAlert] = [:]
     /// The bytes of the texts of all alerts.
     private(set) var bytes = 0
-    /// The set of firing alerts in ``steady``; each other set has another number.
-    private var firingSet = 0
-    /// The times at which exactly the alerts of ``firingSet`` fire; empty after a change of the set.
-    private var steady: Range<Int64> = 0..<0
+    /// The alerts that were set or removed since the last ``takeChanges()``; nil means all.
+    private var changed: Set<Fingerprint>?
 
     package init() {}
 
-    /// A number of the set of alerts that fire at `now`: equal numbers mean the same alerts.
-    ///
-    /// It looks at the alerts only if one began or ended since the last call.
-    package mutating func firingSet(at now: Int64) -> Int {
-        if steady.contains(now) { return firingSet }
-        firingSet += 1
-        let ends = byFingerprint.values.lazy.map(\.alert.endsAt)
-        let end = ends.filter { $0 > now }.min() ?? .max
-        steady = now..<end
-        return firingSet
+    /// The alerts that were set or removed since the last call; nil if all may have been.
+    mutating func takeChanges() -> Set<Fingerprint>? {
+        defer { changed = [] }
+        return changed
     }
 
-    /// Sets or removes an alert; every change is made here, so that ``steady`` is right.
+    /// Sets or removes an alert; every change is made here, so that ``changed`` is complete.
     private mutating func put(_ fingerprint: Fingerprint, _ alert: NotifiedAlert?) {
         let old = byFingerprint[fingerprint]
         byFingerprint[fingerprint] = alert
         bytes += (alert?.alert.bytes ?? 0) - (old?.alert.bytes ?? 0)
-        if !steady.isEmpty, Self.fires(old, in: steady) != Self.fires(alert, in: steady) { steady = 0..<0 }
-    }
-
-    /// Whether an alert fires at all times of `period`, or at none; nil if it ends within.
-    private static func fires(_ alert: NotifiedAlert?, in period: Range<Int64>) -> Bool? {
-        guard let alert else { return false }
-        if !alert.isResolved(at: period.upperBound - 1) { return true }
-        return alert.isResolved(at: period.lowerBound) ? false : nil
+        changed?.insert(fingerprint)
+        // Without a reader it must not grow.
+        if let count = changed?.count, count > 2 * byFingerprint.count + 1024 { changed = nil }
     }
 
     /// Applies an update, and returns the resulting alert.

@@ -18,36 +18,87 @@ package struct InhibitRule: Sendable {
     func isTarget(_ labels: Labels) -> Bool { targetMatchers.allSatisfy { $0.matches(labels) } }
 }
 
-/// The inhibition rules, applied to a set of alerts.
+/// The inhibition rules with the alerts that are their sources.
+///
+/// It is a value: a flush keeps a copy while sources come and go. The sources lie in many small tables, so that a change
+/// copies few of them.
 package struct Inhibitor: Sendable {
-    /// The sources of a rule with the same values of the `equal` labels: only one of them is named.
+    /// A rule of which an alert is a source.
+    struct Use: Sendable {
+        fileprivate var rule: Int
+        /// Whether the alert is a target of the rule, too.
+        fileprivate var isTarget: Bool
+    }
+
+    /// Sources of one rule with the same values of the `equal` labels: only one of them is named, as long as it fires.
+    private struct Side {
+        private var orders: [Fingerprint: Int] = [:]
+        private(set) var named: (fingerprint: Fingerprint, order: Int)?
+
+        mutating func add(_ fingerprint: Fingerprint, _ order: Int) {
+            orders[fingerprint] = order
+            if named == nil { named = (fingerprint, order) }
+        }
+
+        mutating func remove(_ fingerprint: Fingerprint) {
+            orders[fingerprint] = nil
+            if named?.fingerprint == fingerprint { named = orders.first.map { ($0.key, $0.value) } }
+        }
+    }
+
     private struct Sources {
-        let first: Fingerprint
-        /// The first one that is no target of the rule.
-        var firstNoTarget: Fingerprint?
+        /// The sources that are no targets of the rule.
+        var pure = Side()
+        /// The sources that are targets, too.
+        var both = Side()
+        let place: MatcherIndex<Int>.Place
+
+        func named(pureOnly: Bool) -> Fingerprint? {
+            guard !pureOnly, let other = both.named else { return pure.named?.fingerprint }
+            guard let first = pure.named else { return other.fingerprint }
+            return first.order < other.order ? first.fingerprint : other.fingerprint
+        }
+    }
+
+    /// The sources with the same values of one list of `equal` labels.
+    private struct SameValues {
+        /// The positions of the rules that have such a source, by their target matchers.
+        var rules = MatcherIndex<Int>()
+        /// By the positions of the rules.
+        var sources: [Int: Sources] = [:]
     }
 
     /// The rules with one list of `equal` labels.
     private struct EqualLabels {
+        static let tableCount = 64
+
         let names: [String]
-        /// The positions of the rules that have a source with these values, by their target matchers.
-        var rules: [Labels: MatcherIndex<Int>] = [:]
+        /// By the values of the labels; the tables divide them by hash.
+        private var tables = [[Labels: SameValues]](repeating: [:], count: Self.tableCount)
+
+        init(names: [String]) { self.names = names }
+
+        private static func table(of key: Labels) -> Int { key.hashValue & (tableCount - 1) }
+
+        subscript(key: Labels) -> SameValues? { tables[Self.table(of: key)][key] }
+
+        mutating func change(_ key: Labels, _ body: (inout SameValues) -> Void) {
+            let table = Self.table(of: key)
+            body(&tables[table][key, default: SameValues()])
+            if tables[table][key]?.sources.isEmpty == true { tables[table][key] = nil }
+        }
     }
 
-    /// The sources of each rule by their values of the `equal` labels.
-    private var sources: [[Labels: Sources]]
     private let rules: [InhibitRule]
+    private var sourceRules = MatcherIndex<Int>()
     private var equalLabels: [EqualLabels] = []
+    /// The position of each rule's labels in ``equalLabels``.
+    private var places: [Int] = []
+    private var nextOrder = 0
 
-    /// Finds the firing sources of every rule.
-    package init(rules: [InhibitRule], alerts: some Sequence<NotifiedAlert>, now: Int64) {
+    init(rules: [InhibitRule]) {
         self.rules = rules
-        sources = rules.map { _ in [:] }
-        guard !rules.isEmpty else { return }
-        var sourceRules = MatcherIndex<Int>()
         var lists: [[ExactText]: Int] = [:]
-        /// The position of each rule's labels in `equalLabels`.
-        var places: [Int] = []
         for (index, rule) in rules.enumerated() {
             sourceRules.add(index, rule.sourceMatchers)
             let list = rule.equal.map { ExactText($0) }
@@ -56,31 +107,76 @@ package struct Inhibitor: Sendable {
             lists[list] = place
             places.append(place)
         }
+    }
+
+    /// Finds the firing sources of every rule.
+    package init(rules: [InhibitRule], alerts: some Sequence<NotifiedAlert>, now: Int64) {
+        self.init(rules: rules)
         for alert in alerts where !alert.isResolved(at: now) {
-            for index in sourceRules.candidates(of: alert.alert.labels).joined() {
-                let rule = rules[index]
-                guard rule.isSource(alert.alert.labels) else { continue }
-                let key = alert.alert.labels.keeping(rule.equal)
-                if sources[index][key]?.firstNoTarget != nil { continue }
-                if sources[index][key] == nil {
-                    equalLabels[places[index]].rules[key, default: MatcherIndex()].add(index, rule.targetMatchers)
+            add(alert.fingerprint, alert.alert.labels, uses(of: alert.alert.labels).found)
+        }
+    }
+
+    // MARK: Sources
+
+    /// The rules of which an alert with these labels is a source, and the number of rules that were compared.
+    func uses(of labels: Labels) -> (found: [Use], compared: Int) {
+        var found: [Use] = []
+        var compared = 0
+        for index in sourceRules.candidates(of: labels).joined() {
+            compared += 1
+            let rule = rules[index]
+            if rule.isSource(labels) { found.append(Use(rule: index, isTarget: rule.isTarget(labels))) }
+        }
+        return (found, compared)
+    }
+
+    /// Adds an alert that fires, with its ``uses(of:)``.
+    mutating func add(_ fingerprint: Fingerprint, _ labels: Labels, _ uses: [Use]) {
+        for use in uses {
+            let rule = rules[use.rule]
+            let order = nextOrder
+            nextOrder += 1
+            equalLabels[places[use.rule]].change(labels.keeping(rule.equal)) { same in
+                if same.sources[use.rule] == nil {
+                    same.sources[use.rule] = Sources(place: same.rules.add(use.rule, rule.targetMatchers))
                 }
-                sources[index][key, default: Sources(first: alert.fingerprint)].firstNoTarget =
-                    rule.isTarget(alert.alert.labels) ? nil : alert.fingerprint
+                if use.isTarget {
+                    same.sources[use.rule]?.both.add(fingerprint, order)
+                } else {
+                    same.sources[use.rule]?.pure.add(fingerprint, order)
+                }
             }
         }
     }
+
+    /// Removes an alert that was added with these uses.
+    mutating func remove(_ fingerprint: Fingerprint, _ labels: Labels, _ uses: [Use]) {
+        for use in uses {
+            equalLabels[places[use.rule]].change(labels.keeping(rules[use.rule].equal)) { same in
+                if use.isTarget {
+                    same.sources[use.rule]?.both.remove(fingerprint)
+                } else {
+                    same.sources[use.rule]?.pure.remove(fingerprint)
+                }
+                guard let left = same.sources[use.rule], left.named(pureOnly: false) == nil else { return }
+                same.rules.remove(at: left.place) { $0 == use.rule }
+                same.sources[use.rule] = nil
+            }
+        }
+    }
+
+    // MARK: Targets
 
     /// The alerts that mute `labels`, at most `limit`; empty if there are none.
     ///
     /// An alert that is source and target of a rule is not muted by alerts that are both, too, nor by itself.
     package func inhibitors(of labels: Labels, atMost limit: Int = .max) -> [Fingerprint] {
         var found: [Fingerprint] = []
-        for index in tried(for: labels) where found.count < limit {
+        for (index, sources) in candidates(for: labels) where found.count < limit {
             let rule = rules[index]
             guard rule.isTarget(labels) else { continue }
-            guard let known = sources[index][labels.keeping(rule.equal)] else { continue }
-            if let source = rule.isSource(labels) ? known.firstNoTarget : known.first { found.append(source) }
+            if let source = sources.named(pureOnly: rule.isSource(labels)) { found.append(source) }
         }
         return found
     }
@@ -89,31 +185,16 @@ package struct Inhibitor: Sendable {
     package func inhibits(_ labels: Labels) -> Bool { !inhibitors(of: labels, atMost: 1).isEmpty }
 
     /// The positions of the rules that have a source with the same `equal` labels and that may mute `labels`, in order.
-    func tried(for labels: Labels) -> [Int] {
-        var found: [Int] = []
+    func tried(for labels: Labels) -> [Int] { candidates(for: labels).map(\.rule) }
+
+    private func candidates(for labels: Labels) -> [(rule: Int, sources: Sources)] {
+        var found: [(rule: Int, sources: Sources)] = []
         for list in equalLabels {
-            guard let index = list.rules[labels.keeping(list.names)] else { continue }
-            for rules in index.candidates(of: labels) { found += rules }
+            guard let same = list[labels.keeping(list.names)] else { continue }
+            for rule in same.rules.candidates(of: labels).joined() {
+                if let sources = same.sources[rule] { found.append((rule, sources)) }
+            }
         }
-        return found.sorted()
-    }
-}
-
-/// The inhibition rules, applied to the alerts that fire; it is applied again when others fire.
-struct KeptInhibitor: Sendable {
-    private var kept: (firingSet: Int, inhibitor: Inhibitor)?
-    /// The number of times that the rules were applied.
-    private(set) var builds = 0
-
-    /// The inhibitor of the alerts that fire at `now`.
-    ///
-    /// The rules and the owner of `alerts` must be the same at each call.
-    mutating func inhibitor(_ rules: [InhibitRule], _ alerts: inout ActiveAlerts, at now: Int64) -> Inhibitor {
-        let firingSet = rules.isEmpty ? 0 : alerts.firingSet(at: now)
-        if let kept, kept.firingSet == firingSet { return kept.inhibitor }
-        let inhibitor = Inhibitor(rules: rules, alerts: alerts.byFingerprint.values, now: now)
-        builds += 1
-        kept = (firingSet, inhibitor)
-        return inhibitor
+        return found.sorted { $0.rule < $1.rule }
     }
 }

@@ -46,6 +46,11 @@ extension Notifier {
 
     /// The reasons why receivers were or were not notified of the alerts that match, at most `limit` of them.
     package func explanations(of matchers: [Matcher], limit: Int) -> [AlertExplanation] {
-        AlertExplainer(state.withLock { $0 }, at: clock.now()).explanations(of: matchers, limit: limit)
+        let now = clock.now()
+        let state = state.withLock { state in
+            _ = state.inhibitor(at: now)
+            return state
+        }
+        return AlertExplainer(state, at: now).explanations(of: matchers, limit: limit)
     }
 }

@@ -15,6 +15,8 @@ package struct Silences: Sendable {
     private(set) var cost = 0
     /// The number of times that all silences were looked at for an index.
     private(set) var builds = 0
+    /// A number of the silences that are active: it grows with each change of them.
+    private(set) var changes = 0
 
     package init() {}
 
@@ -25,6 +27,7 @@ package struct Silences: Sendable {
         if let index, index.period.contains(now) { return index }
         let new = SilenceIndex(byID.values, at: now)
         builds += 1
+        changes += 1
         index = new
         return new
     }
@@ -33,6 +36,7 @@ package struct Silences: Sendable {
     private mutating func put(_ id: String, _ silence: Silence?) {
         cost += (silence?.cost ?? 0) - (byID[id]?.cost ?? 0)
         byID[id] = silence
+        changes += 1
         // It is taken out, so that it is not copied.
         guard var changed = index.take() else { return }
         changed.remove(id)
